@@ -170,7 +170,7 @@ pub fn disks() -> Vec<(&'static str, Vec<u8>)> {
         ("LUKS", of(&[(0, b"LUKS\xba\xbe\0\x02")])),
         ("LVM", of(&[(512, b"LABELONE")])),
         ("ext4", of(&[(1080, b"\x53\xef\x01\0\x01\0")])),
-        ("ext4 behind an old picture", of(&[(0, b"\x89PNG\r\n\x1a\n"), (1080, b"\x53\xef\x01\0\x01\0")])),
+        ("ext4 after an old picture", of(&[(0, b"\x89PNG\r\n\x1a\n"), (1080, b"\x53\xef\x01\0\x01\0")])),
         ("XFS", of(&[(0, b"XFSB\0\0\x10\0")])),
         ("swap", of(&[(4086, b"SWAPSPACE2")])),
         ("Amiga floppy", of(&[(0, b"DOS\0")])),

@@ -110,7 +110,7 @@ impl Gpt<'_> {
         header
     }
 
-    /// The table and its copy on a disk of `size` bytes, behind this record. A copy behind the disk's end is left out.
+    /// The table and its copy on a disk of `size` bytes, after this record. A copy after the disk's end is left out.
     fn on(&self, size: u64, record: Vec<u8>) -> SparseDisk {
         let room = (128 * 128_u64).div_ceil(self.sector);
         let last = self.sectors - 1;

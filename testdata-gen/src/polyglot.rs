@@ -31,7 +31,7 @@ pub(crate) fn broken() -> Vec<BrokenImage> {
     vec![
         one(
             "polyglot-qcow2-vhd",
-            "a QCOW2 with the footer of a fixed VHD behind it",
+            "a QCOW2 with the footer of a fixed VHD after it",
             "qcow2",
             around(qcow2()),
         ),

@@ -65,7 +65,7 @@ fn bomb(name: &str, format: &'static str, file: &[u8], edits: Edits<'_>) -> Reso
     ResourceBomb { name: name.into(), format, len: bytes.len() as u64, pieces: vec![(0, bytes)] }
 }
 
-/// The same as it is and with a hole of terabytes behind it.
+/// The same as it is and with a hole of terabytes after it.
 fn both(name: &str, format: &'static str, file: &[u8], edits: Edits<'_>) -> [ResourceBomb; 2] {
     let short = bomb(name, format, file, edits);
     let long = ResourceBomb { name: format!("{name}-long"), len: LONG, ..short.clone() };
@@ -251,7 +251,7 @@ fn vmdks() -> Vec<ResourceBomb> {
         let end = at + edited[at..].iter().position(|byte| *byte == b'\n').expect("its end");
         edited.splice(at..end, text.bytes());
         // The place of the text keeps its length.
-        let tail = edited[512..].iter().position(|byte| *byte == 0).expect("room behind the text") + 512;
+        let tail = edited[512..].iter().position(|byte| *byte == 0).expect("room after the text") + 512;
         if edited.len() > file.len() {
             edited.drain(tail..tail + edited.len() - file.len());
         } else {

@@ -362,7 +362,7 @@ fn lines<T: Debug>(all: &[T]) -> String {
 }
 
 fn error_line(error: &Error) -> String {
-    let (code, class, at, disk) = (error.code(), error.class(), error.at(), error.disk());
+    let (code, class, at, disk) = (error.code().id, error.class(), error.at(), error.disk());
     let FileId(file) = error.file();
     format!("{code} ({class:?}) at {at:?} of file {file}, disk {disk:?}: {error}\n")
 }

@@ -13,7 +13,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("crates/catalog/src/remedy.rs", "commands to run"),
     ("crates/policy/src/page.rs", "the documentation of the program"),
     ("crates/policy/src/remedy.rs", "commands to run"),
-    ("crates/policy/src/route.rs", "commands to run"),
     ("crates/policy/src/table.rs", "commands to run"),
 ];
 

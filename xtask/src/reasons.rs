@@ -80,7 +80,7 @@ fn blank(text: &str) -> String {
     text.chars().map(|letter| if letter == '\n' { '\n' } else { ' ' }).collect()
 }
 
-/// A bracket behind a value. `#[`, `vec![`, `[u8; 4]` and patterns have something else in front.
+/// A bracket after a value. `#[`, `vec![`, `[u8; 4]` and patterns have something else in front.
 fn has_index(line: &str) -> bool {
     line.match_indices('[').any(|(at, _)| {
         let (value, index) = (&line[..at], &line[at..]);

@@ -60,8 +60,23 @@ const RULES: &[Rule] = &[
         applies: |path| product(path) && !io(path),
         why: "rule 10: only io names a system",
     },
+    Rule { text: "Code::corrupt(", applies: outside_code_tables, why: CODES_ARE_ROWS },
+    Rule { text: "Code::unsupported(", applies: outside_code_tables, why: CODES_ARE_ROWS },
+    Rule { text: "Code::limit(", applies: outside_code_tables, why: CODES_ARE_ROWS },
+    Rule { text: "Code::io(", applies: outside_code_tables, why: CODES_ARE_ROWS },
+    Rule { text: "Code::refused(", applies: outside_code_tables, why: CODES_ARE_ROWS },
+    Rule { text: "Code::finding(", applies: outside_code_tables, why: CODES_ARE_ROWS },
+    Rule { text: "Code::request(", applies: outside_code_tables, why: CODES_ARE_ROWS },
     Rule { text: "use std::", applies: format, why: "rule 1: format crates are no_std" },
 ];
+
+/// The reason of the rules about constructors of `Code`.
+const CODES_ARE_ROWS: &str = "codes are rows of the crate's codes.rs";
+
+/// Where no code may be made.
+fn outside_code_tables(path: &str) -> bool {
+    product(path) && !is_test(path) && !path.ends_with("/codes.rs")
+}
 
 /// Examples are programs of their own, which print and read their arguments.
 fn product(path: &str) -> bool {

@@ -1,6 +1,8 @@
 //! Why a batch cannot run, and how one of its images fails that no other part has a word for.
 
-use imgprep::{Class, Detail, Hint};
+use imgprep::{Class, Code, Detail, Hint};
+
+use crate::codes;
 
 /// What only a batch can refuse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,23 +105,23 @@ pub enum BatchError {
 }
 
 impl Detail for BatchError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Manifest { .. } => "batch.manifest",
-            Self::Setting { .. } => "batch.setting",
-            Self::Listing { .. } => "batch.listing",
-            Self::NoJobs { .. } => "batch.no-jobs",
-            Self::OutputTwice { .. } => "batch.output.twice",
-            Self::OutputIsInput { .. } => "batch.output.is-input",
+            Self::Manifest { .. } => codes::MANIFEST,
+            Self::Setting { .. } => codes::SETTING,
+            Self::Listing { .. } => codes::LISTING,
+            Self::NoJobs { .. } => codes::NO_JOBS,
+            Self::OutputTwice { .. } => codes::OUTPUT_TWICE,
+            Self::OutputIsInput { .. } => codes::OUTPUT_IS_INPUT,
             // The same as when it is met while writing.
-            Self::OutputExists => "io.output.exists",
-            Self::Locked { .. } | Self::OutputLocked { .. } => "batch.locked",
-            Self::JournalExists => "batch.journal.exists",
-            Self::OptionsDiffer { .. } => "batch.options.differ",
-            Self::Journal { .. } => "batch.journal.failed",
-            Self::Threads { .. } => "batch.threads",
-            Self::Defect { .. } => "batch.defect",
-            Self::Stopped => "batch.stopped",
+            Self::OutputExists => imgprep::OUTPUT_EXISTS,
+            Self::Locked { .. } | Self::OutputLocked { .. } => codes::LOCKED,
+            Self::JournalExists => codes::JOURNAL_EXISTS,
+            Self::OptionsDiffer { .. } => codes::OPTIONS_DIFFER,
+            Self::Journal { .. } => codes::JOURNAL_FAILED,
+            Self::Threads { .. } => codes::THREADS,
+            Self::Defect { .. } => codes::DEFECT,
+            Self::Stopped => codes::STOPPED,
         }
     }
 

@@ -161,7 +161,7 @@ fn a_plan_that_is_interrupted_is_batch_stopped() {
     let interrupt = Interrupt::default();
     interrupt.raise();
     let error = plan(&batch, &settings(&interrupt)).unwrap_err();
-    assert_eq!(error.code(), "batch.stopped");
+    assert_eq!(error.code().id, "batch.stopped");
     assert_eq!(error.to_string(), "the batch was stopped before this image was converted [batch.stopped]");
 }
 
@@ -280,7 +280,7 @@ fn a_plan_that_is_interrupted_has_its_own_code() {
     let batch = batch(folder.path(), &[4096]);
     let interrupt = Interrupt::default();
     interrupt.raise();
-    assert_eq!(plan(&batch, &settings(&interrupt)).unwrap_err().code(), "batch.stopped");
+    assert_eq!(plan(&batch, &settings(&interrupt)).unwrap_err().code().id, "batch.stopped");
     assert!(!batch.out.exists());
 }
 
@@ -298,7 +298,7 @@ fn an_output_or_journal_that_leads_to_an_image_is_refused() {
             let interrupt = Interrupt::default();
             let error =
                 run(&batch, &RunSettings { existing_journal, ..settings(&interrupt) }, &mut ()).unwrap_err();
-            assert_eq!(error.code(), "output.is-source", "{name}");
+            assert_eq!(error.code().id, "output.is-source", "{name}");
         }
         std::fs::remove_file(link).unwrap();
     }

@@ -2,9 +2,9 @@
 
 use imgprep_map::Probe;
 
-use crate::foreign::{Foreign, Remedy, foreign};
+use crate::foreign::{Foreign, Treatment, foreign};
 
-const UNPACK: Remedy = Remedy::NoDisk("extract it and convert the disk inside");
+const EXTRACT: Treatment = Treatment::NoDisk("extract it and convert the disk inside");
 
 /// Bytes of a tar header.
 const TAR_HEADER: usize = 512;
@@ -30,14 +30,18 @@ const KINDS: &[Row] = &[
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     let row = KINDS.iter().find(|(.., test)| test(probe.head));
-    row.map(|(name, len, says, _)| match *name {
-        "wim" => {
-            foreign(name, 0, *len, says, Remedy::NoDisk("contains files, not a disk: apply it to a disk"))
-        }
+    row.map(|(name, len, description, _)| match *name {
+        "wim" => foreign(
+            name,
+            0,
+            *len,
+            description,
+            Treatment::NoDisk("contains files, not a disk: apply it to a disk"),
+        ),
         "squashfs" => {
-            foreign(name, 0, *len, says, Remedy::NoDisk("contains files, not a disk: extract them"))
+            foreign(name, 0, *len, description, Treatment::NoDisk("contains files, not a disk: extract them"))
         }
-        _ => foreign(name, 0, *len, says, UNPACK),
+        _ => foreign(name, 0, *len, description, EXTRACT),
     })
 }
 
@@ -74,14 +78,14 @@ pub(crate) fn tar(probe: &Probe<'_>) -> Option<Foreign> {
     }
     let lower = name.to_ascii_lowercase();
     Some(if lower.ends_with(b".ovf") {
-        foreign("ova", 0, name.len(), "a tar whose first member is an OVF descriptor", UNPACK)
+        foreign("ova", 0, name.len(), "a tar whose first member is an OVF descriptor", EXTRACT)
     } else if lower == b"ova.xml" {
-        let remedy = Remedy::NoDisk("its disks are split into chunks: join them with xva-img");
-        foreign("xva", 0, name.len(), "a tar whose first member is \"ova.xml\"", remedy)
+        let treatment = Treatment::NoDisk("its disks are split into chunks: join them with xva-img");
+        foreign("xva", 0, name.len(), "a tar whose first member is \"ova.xml\"", treatment)
     } else if has_magic {
-        foreign("tar", 257, 5, "magic \"ustar\"", UNPACK)
+        foreign("tar", 257, 5, "magic \"ustar\"", EXTRACT)
     } else {
-        foreign("tar", 148, 8, "a header with a valid checksum", UNPACK)
+        foreign("tar", 148, 8, "a header with a valid checksum", EXTRACT)
     })
 }
 

@@ -3,9 +3,9 @@
 
 use imgprep_map::Probe;
 
-use crate::foreign::{Foreign, Remedy, foreign};
+use crate::foreign::{Foreign, Treatment, foreign};
 
-const UNPACK: Remedy = Remedy::NoDisk("extract it first");
+const EXTRACT: Treatment = Treatment::NoDisk("extract it first");
 
 /// Name, bytes that speak, what they say, the test.
 type Row = (&'static str, usize, &'static str, fn(&[u8]) -> bool);
@@ -27,8 +27,8 @@ const KINDS: &[Row] = &[
 ];
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
-    let (name, len, says, _) = KINDS.iter().find(|(.., test)| test(probe.head))?;
-    Some(foreign(name, 0, *len, says, UNPACK))
+    let (name, len, description, _) = KINDS.iter().find(|(.., test)| test(probe.head))?;
+    Some(foreign(name, 0, *len, description, EXTRACT))
 }
 
 fn word(head: &[u8], at: usize) -> Option<u32> {

@@ -2,10 +2,11 @@
 
 use imgprep_map::{Evidence, Probe};
 
-use crate::foreign::{Foreign, Remedy};
+use crate::foreign::{Foreign, Treatment};
 
-const REMEDY: Remedy = Remedy::NoDisk("register an ISO as an ISO image instead of importing it as a disk");
-const SECTORS: Remedy = Remedy::NoDisk("contains raw CD sectors: extract the ISO first");
+const REMEDY: Treatment =
+    Treatment::NoDisk("register an ISO as an ISO image instead of importing it as a disk");
+const SECTORS: Treatment = Treatment::NoDisk("contains raw CD sectors: extract the ISO first");
 
 /// Whether an image of this name may be a disk as well: a hybrid image has a partition table.
 pub(crate) fn may_be_hybrid(name: &str) -> bool {
@@ -45,8 +46,8 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     is_bin.then(|| found("cd-sectors", 0, 16, "sync bytes of a CD sector".into(), SECTORS))
 }
 
-fn found(name: &'static str, at: usize, len: u64, says: String, remedy: Remedy) -> Foreign {
-    Foreign { name, evidence: Evidence { at: at as u64, len, says }, remedy }
+fn found(name: &'static str, at: usize, len: u64, description: String, treatment: Treatment) -> Foreign {
+    Foreign { name, evidence: Evidence { at: at as u64, len, description }, treatment }
 }
 
 /// Type (0 to 3, or 255 at the end), identifier, version 1.
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn disc_images_and_hybrids_are_recognised() {
         let found = |parts: &[(usize, &[u8])]| {
-            image(parts).map(|found| (found.name, found.evidence.at, found.evidence.says))
+            image(parts).map(|found| (found.name, found.evidence.at, found.evidence.description))
         };
         assert_eq!(found(&[ISO]), Some(("iso9660", 32769, "\"CD001\"".into())));
         assert_eq!(found(&[ISO, UDF[0], UDF[1]]), Some(("iso9660", 32769, "\"CD001\", and UDF".into())));

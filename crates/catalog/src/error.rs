@@ -1,7 +1,8 @@
 //! Reasons why a file is not read as a disk image.
 
-use imgprep_map::{Class, Detail, Hint};
+use imgprep_map::{Class, Code, Detail, Hint, Remedy};
 
+use crate::codes;
 use crate::file_name::Denial;
 use crate::{disc, remedy};
 
@@ -15,34 +16,34 @@ pub enum DetectError {
         matches: String,
     },
     /// A known image format that is not supported.
-    #[error("unsupported format: {name} image ({says})")]
+    #[error("unsupported format: {name} image ({description})")]
     Unsupported {
         /// The format.
         name: &'static str,
         /// File offset of the evidence.
         at: u64,
         /// The evidence.
-        says: String,
+        description: String,
     },
     /// Not a disk image.
-    #[error("not a disk image: {name} ({says}): {remedy}")]
+    #[error("not a disk image: {name} ({description}): {remedy}")]
     NoDisk {
         /// What it is.
         name: &'static str,
         /// File offset of the evidence.
         at: u64,
         /// The evidence.
-        says: String,
+        description: String,
         /// What to do.
         remedy: &'static str,
     },
     /// The contents match no format, and the name contradicts a RAW disk.
-    #[error("the contents match no known format, but the name ends in {ending:?}: {says}")]
+    #[error("the contents match no known format, but the name ends in {ending:?}: {description}")]
     ExtensionDenied {
         /// The end of the name.
         ending: String,
         /// What such a file is.
-        says: String,
+        description: String,
         /// The name of the descriptor of the whole disk, in the same folder.
         descriptor: Option<String>,
     },
@@ -50,14 +51,14 @@ pub enum DetectError {
     #[error("the file is empty, usually because of a failed copy or download")]
     Empty,
     /// Zeros follow the end of the image.
-    #[error("the {name} image ends at byte {len} ({says}): truncate a copy of the file")]
+    #[error("the {name} image ends at byte {len} ({description}): truncate a copy of the file")]
     Padded {
         /// The format.
         name: &'static str,
         /// File offset of the footer.
         at: u64,
         /// The evidence.
-        says: String,
+        description: String,
         /// The length of the image.
         len: u64,
     },
@@ -70,24 +71,25 @@ pub enum DetectError {
 }
 
 impl From<Denial> for DetectError {
-    fn from(Denial { ending, says, descriptor, .. }: Denial) -> Self {
-        Self::ExtensionDenied { ending, says, descriptor }
+    fn from(Denial { ending, description, descriptor, .. }: Denial) -> Self {
+        Self::ExtensionDenied { ending, description, descriptor }
     }
 }
 
 impl DetectError {
     /// The command that extracts or converts the file, if there is one. `FILE` stands for the file's name, `OUT` for the
     /// name of a file that does not exist yet.
-    pub fn command(&self) -> Option<String> {
-        match self {
-            Self::Unsupported { name, .. } => {
-                Some(remedy::command(name).unwrap_or(remedy::ANOTHER_READER).into())
+    pub fn remedy(&self) -> Option<Remedy> {
+        let template = match self {
+            Self::Unsupported { name, .. } => remedy::command(name).unwrap_or(remedy::ANOTHER_READER),
+            Self::NoDisk { name, .. } => remedy::command(name)?,
+            Self::ExtensionDenied { .. } | Self::Empty => remedy::AS_RAW,
+            Self::Padded { len, .. } => {
+                return Some(Remedy::Tool { line: format!("head -c {len} FILE > OUT.vhd"), comment: None });
             }
-            Self::NoDisk { name, .. } => remedy::command(name).map(String::from),
-            Self::ExtensionDenied { .. } | Self::Empty => Some(remedy::AS_RAW.into()),
-            Self::Padded { len, .. } => Some(format!("head -c {len} FILE > OUT.vhd")),
-            Self::Ambiguous { .. } | Self::NoSnapshots { .. } => None,
-        }
+            Self::Ambiguous { .. } | Self::NoSnapshots { .. } => return None,
+        };
+        Some(template.map(str::to_owned))
     }
 
     /// The descriptor of the whole disk, next to this file.
@@ -105,15 +107,15 @@ impl DetectError {
 }
 
 impl Detail for DetectError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Ambiguous { .. } => "detect.ambiguous",
-            Self::Unsupported { .. } => "detect.unsupported",
-            Self::NoDisk { .. } => "detect.no-disk",
-            Self::ExtensionDenied { .. } => "detect.extension-denied",
-            Self::Empty => "detect.empty",
-            Self::Padded { .. } => "detect.padded",
-            Self::NoSnapshots { .. } => "detect.no-snapshots",
+            Self::Ambiguous { .. } => codes::DETECT_AMBIGUOUS,
+            Self::Unsupported { .. } => codes::DETECT_UNSUPPORTED,
+            Self::NoDisk { .. } => codes::DETECT_NO_DISK,
+            Self::ExtensionDenied { .. } => codes::DETECT_EXTENSION_DENIED,
+            Self::Empty => codes::DETECT_EMPTY,
+            Self::Padded { .. } => codes::DETECT_PADDED,
+            Self::NoSnapshots { .. } => codes::DETECT_NO_SNAPSHOTS,
         }
     }
 

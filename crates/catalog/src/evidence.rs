@@ -5,7 +5,7 @@ use std::fmt;
 
 use imgprep_map::{Error, Evidence, Probe, ReadAt};
 
-use crate::foreign::Remedy;
+use crate::foreign::Treatment;
 use crate::formats::Format;
 
 /// Maximum number of bytes shown of one piece of evidence: no magic is longer.
@@ -27,7 +27,7 @@ pub struct Match {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Readable(&'static Format),
-    Foreign(Remedy),
+    Foreign(Treatment),
 }
 
 impl Match {
@@ -53,7 +53,7 @@ impl Match {
 
 impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} at {})", self.name, self.evidence.says, self.evidence.at)
+        write!(f, "{} ({} at {})", self.name, self.evidence.description, self.evidence.at)
     }
 }
 
@@ -100,8 +100,8 @@ mod tests {
         file[last..last + 4].copy_from_slice(b"tail");
         let ends = Ends::read(&file).unwrap();
         let found = |at, len| {
-            let evidence = Evidence { at, len, says: String::new() };
-            Match::new(&ends.probe(), "x", evidence, Kind::Foreign(Remedy::Unsupported)).hex()
+            let evidence = Evidence { at, len, description: String::new() };
+            Match::new(&ends.probe(), "x", evidence, Kind::Foreign(Treatment::Unsupported)).hex()
         };
         assert_eq!(found(100, 4), "68 65 61 64");
         assert_eq!(found(last as u64, 4), "74 61 69 6c");

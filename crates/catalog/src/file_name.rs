@@ -12,7 +12,7 @@ pub(crate) struct Denial {
     /// The end of the name that contradicts.
     pub(crate) ending: String,
     /// The kind of such a file, and what to do.
-    pub(crate) says: String,
+    pub(crate) description: String,
     /// The descriptor of the whole disk, next to this file.
     pub(crate) descriptor: Option<String>,
     is_clonezilla: bool,
@@ -119,11 +119,12 @@ pub(crate) fn denial(path: &Path) -> Option<Denial> {
         return None;
     }
     let ending = format!(".{}", &name[stem.len() + 1..]);
-    let denial =
-        |says: String| Some(Denial { ending: ending.clone(), says, descriptor: None, is_clonezilla: false });
+    let denial = |description: String| {
+        Some(Denial { ending: ending.clone(), description, descriptor: None, is_clonezilla: false })
+    };
     if let Some((_, is_first)) = split.filter(|_| is_raw_extension(extension)) {
-        let says = "this is a part of a split file: join all parts first";
-        return if is_first { None } else { denial(says.into()) };
+        let description = "this is a part of a split file: join all parts first";
+        return if is_first { None } else { denial(description.into()) };
     }
     if extension == "vmdk"
         && let Some(part) = vmdk_part(stem)
@@ -131,7 +132,7 @@ pub(crate) fn denial(path: &Path) -> Option<Denial> {
         let descriptor = format!("{}{}", &name[..part], &name[stem.len()..stem.len() + ".vmdk".len()]);
         return Some(Denial {
             ending: name[part..].into(),
-            says: format!("this is a part of a VMDK disk: use its descriptor {descriptor:?}"),
+            description: format!("this is a part of a VMDK disk: use its descriptor {descriptor:?}"),
             descriptor: Some(descriptor),
             is_clonezilla: false,
         });
@@ -141,7 +142,7 @@ pub(crate) fn denial(path: &Path) -> Option<Denial> {
         return denial(format!("a {name} image has {signature}, so its header is missing or overwritten"));
     }
     let other = OTHERS.iter().find(|(list, _)| list.contains(&extension));
-    other.and_then(|(_, says)| denial((*says).into()))
+    other.and_then(|(_, description)| denial((*description).into()))
 }
 
 /// The length of the name without an extension that a copy or a download appended.
@@ -190,7 +191,7 @@ fn clonezilla(name: &str) -> Option<Denial> {
     let at = at.or_else(|| name.ends_with("-mbr").then(|| name.len() - 4).filter(|_| is_device()))?;
     Some(Denial {
         ending: name[at..].into(),
-        says: "this is a part of a Clonezilla image: restore the image with Clonezilla".into(),
+        description: "this is a part of a Clonezilla image: restore the image with Clonezilla".into(),
         descriptor: None,
         is_clonezilla: true,
     })
@@ -291,7 +292,7 @@ mod tests {
             "nvme0n1-gpt-1st",
             "vda-hidden-data-after-mbr",
         ] {
-            assert!(denial(Path::new(name)).unwrap().says.contains("Clonezilla"), "{name}");
+            assert!(denial(Path::new(name)).unwrap().description.contains("Clonezilla"), "{name}");
         }
         assert_eq!(ending("my-mbr"), None);
     }

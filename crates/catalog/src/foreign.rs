@@ -6,12 +6,12 @@ use imgprep_map::Evidence;
 pub(crate) struct Foreign {
     pub(crate) name: &'static str,
     pub(crate) evidence: Evidence,
-    pub(crate) remedy: Remedy,
+    pub(crate) treatment: Treatment,
 }
 
-/// What to do about it.
+/// How a recognised file is reported.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Remedy {
+pub(crate) enum Treatment {
     /// An image format that is not supported.
     Unsupported,
     /// Not a disk image: what to do instead.
@@ -21,6 +21,12 @@ pub(crate) enum Remedy {
 }
 
 /// What was recognised, and where.
-pub(crate) fn foreign(name: &'static str, at: u64, len: usize, says: &str, remedy: Remedy) -> Foreign {
-    Foreign { name, evidence: Evidence { at, len: len as u64, says: says.into() }, remedy }
+pub(crate) fn foreign(
+    name: &'static str,
+    at: u64,
+    len: usize,
+    description: &str,
+    treatment: Treatment,
+) -> Foreign {
+    Foreign { name, evidence: Evidence { at, len: len as u64, description: description.into() }, treatment }
 }

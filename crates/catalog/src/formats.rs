@@ -16,7 +16,7 @@ pub struct Format {
     pub(crate) signature: &'static str,
     pub(crate) has_snapshots: bool,
     /// The codes of its crate; they are listed once where a crate has two rows.
-    pub(crate) codes: &'static [Code],
+    pub(crate) codes: &'static [&'static Code],
     pub(crate) probe: fn(&Probe<'_>) -> Option<Evidence>,
     pub(crate) parse: fn(&dyn ReadAt, &ParseOptions) -> Result<Parsed, Error>,
 }

@@ -7,7 +7,7 @@
 //! format, the name of a part of a disk).
 
 mod archive;
-mod codes;
+pub mod codes;
 mod compressed;
 mod disc;
 mod error;
@@ -27,7 +27,7 @@ mod text;
 use std::path::Path;
 
 use evidence::{Ends, Kind};
-use foreign::{Foreign, Remedy};
+use foreign::{Foreign, Treatment};
 use imgprep_map::{Error, Evidence, Finding, ParseOptions, Parsed, Probe, ReadAt, Severity};
 
 pub use codes::{CODES, codes};
@@ -67,8 +67,11 @@ pub struct Hints<'a> {
 
 /// Detects the format of a file; with a given format only whether something contradicts it.
 pub fn detect(file: &dyn ReadAt, hints: Hints<'_>) -> Result<Detection, Error> {
-    let ends = Ends::read(file)?;
-    let matches = matches(file, &ends.probe())?;
+    detect_among(file, hints, matches_of(file)?)
+}
+
+/// The same for a file whose [`matches_of`] are known: none of its bytes are read.
+pub fn detect_among(file: &dyn ReadAt, hints: Hints<'_>, matches: Vec<Match>) -> Result<Detection, Error> {
     match hints.format {
         Some(format) => Ok(chosen(format, matches, file.is_empty())),
         None => decide(file, hints.name, matches),
@@ -77,7 +80,8 @@ pub fn detect(file: &dyn ReadAt, hints: Hints<'_>) -> Result<Detection, Error> {
 
 /// Why the name of a file contradicts a RAW disk, if it does.
 pub fn denied_as_raw(name: &Path) -> Option<String> {
-    file_name::denial(name).map(|denial| format!("the name ends in {:?}: {}", denial.ending, denial.says))
+    file_name::denial(name)
+        .map(|denial| format!("the name ends in {:?}: {}", denial.ending, denial.description))
 }
 
 /// Whether this is the format without a signature.
@@ -101,7 +105,8 @@ pub fn parse(file: &dyn ReadAt, detection: &Detection, options: &ParseOptions) -
 
 /// All signatures; without any, text and images that are followed by zeros.
 fn matches(file: &dyn ReadAt, probe: &Probe<'_>) -> Result<Vec<Match>, Error> {
-    let foreign = |found: Foreign| Match::new(probe, found.name, found.evidence, Kind::Foreign(found.remedy));
+    let foreign =
+        |found: Foreign| Match::new(probe, found.name, found.evidence, Kind::Foreign(found.treatment));
     let ours = FORMATS.iter().filter_map(|format| {
         let evidence = (format.probe)(probe)?;
         Some(Match::new(probe, format.name, evidence, Kind::Readable(format)))
@@ -130,35 +135,39 @@ fn decide(file: &dyn ReadAt, name: Option<&Path>, matches: Vec<Match>) -> Result
             None => Ok(Detection { format: &FORMATS[0], evidence: None, matches, findings: Vec::new() }),
         };
     };
-    let (name, at, says) = (found.name, found.evidence.at, found.evidence.says.clone());
+    let (name, at, description) = (found.name, found.evidence.at, found.evidence.description.clone());
     match found.kind {
         Kind::Readable(format) => {
             let evidence = Some(found.evidence.clone());
             Ok(Detection { format, evidence, matches, findings: Vec::new() })
         }
-        Kind::Foreign(Remedy::Unsupported) => Err(DetectError::Unsupported { name, at, says }.into()),
-        Kind::Foreign(Remedy::Cut(len)) => Err(DetectError::Padded { name, at, says, len }.into()),
+        Kind::Foreign(Treatment::Unsupported) => {
+            Err(DetectError::Unsupported { name, at, description }.into())
+        }
+        Kind::Foreign(Treatment::Cut(len)) => Err(DetectError::Padded { name, at, description, len }.into()),
         // The name of a part is stronger evidence than its contents.
-        Kind::Foreign(Remedy::NoDisk(remedy)) => Err(match denial.filter(|denial| denial.is_piece(name)) {
-            Some(denial) => DetectError::from(denial).into(),
-            None => DetectError::NoDisk { name, at, says, remedy }.into(),
-        }),
+        Kind::Foreign(Treatment::NoDisk(remedy)) => {
+            Err(match denial.filter(|denial| denial.is_piece(name)) {
+                Some(denial) => DetectError::from(denial).into(),
+                None => DetectError::NoDisk { name, at, description, remedy }.into(),
+            })
+        }
     }
 }
 
 fn chosen(format: &'static Format, matches: Vec<Match>, is_empty: bool) -> Detection {
     let (same, others): (Vec<_>, Vec<_>) = matches.iter().partition(|found| found.name == format.name);
     let others = others.into_iter().map(|found| Finding {
-        code: "detect.looks-like",
+        code: codes::DETECT_LOOKS_LIKE,
         severity: Severity::Warning,
         at: Some(found.evidence.at),
         message: format!(
             "read as {} as requested, but {} indicates {}",
-            format.name, found.evidence.says, found.name
+            format.name, found.evidence.description, found.name
         ),
     });
     let empty = (is_empty && format.name == imgprep_raw::NAME).then(|| Finding {
-        code: "raw.empty",
+        code: codes::RAW_EMPTY,
         severity: Severity::Error,
         at: None,
         message: "the file is empty: a disk of 0 bytes".into(),
@@ -245,7 +254,7 @@ mod tests {
         assert_eq!(named(&[]), Err(DetectError::Empty));
         assert_eq!(named_as("x.qcow2", &[]), Err(DetectError::Empty));
         let found = detect(&Vec::new(), Hints { format: by_name("raw"), name: None }).unwrap();
-        assert_eq!((found.findings[0].code, found.findings[0].severity), ("raw.empty", Severity::Error));
+        assert_eq!((found.findings[0].code.id, found.findings[0].severity), ("raw.empty", Severity::Error));
         assert_eq!(found.findings.len(), 1);
     }
 
@@ -261,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_fixed_vhd_is_never_read_as_raw() {
-        // Whole, of 511 bytes, with padding behind it, cut.
+        // Whole, of 511 bytes, with padding after it, cut.
         for at in [4096 - 512, 4096 - 511, 2048] {
             assert_eq!(named(&with(at, b"conectix", 4096)), Ok("vhd"));
         }

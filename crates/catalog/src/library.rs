@@ -7,9 +7,9 @@
 use file_format::FileFormat as F;
 use imgprep_map::Probe;
 
-use crate::foreign::{Foreign, Remedy, foreign};
+use crate::foreign::{Foreign, Treatment, foreign};
 
-const REMEDY: Remedy = Remedy::NoDisk("not an image of a disk: obtain the image file itself");
+const REMEDY: Treatment = Treatment::NoDisk("not an image of a disk: obtain the image file itself");
 
 /// Number of bytes shown as evidence.
 const SHOWN: usize = 12;
@@ -40,8 +40,8 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     if may_be_disk(probe) {
         return None;
     }
-    let (name, says) = named(BINARY, probe.head)?;
-    Some(foreign(name, 0, probe.head.len().min(SHOWN), &format!("signature of {says}"), REMEDY))
+    let (name, description) = named(BINARY, probe.head)?;
+    Some(foreign(name, 0, probe.head.len().min(SHOWN), &format!("signature of {description}"), REMEDY))
 }
 
 /// The name of a kind of text, and what it is in words.

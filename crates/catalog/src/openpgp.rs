@@ -4,10 +4,10 @@
 
 use imgprep_map::Probe;
 
-use crate::foreign::{Foreign, Remedy, foreign};
+use crate::foreign::{Foreign, Treatment, foreign};
 
-const LOCKED: Remedy = Remedy::NoDisk("the file is encrypted: decrypt it first");
-const SIGNATURE: Remedy = Remedy::NoDisk("it belongs to another file: use that one");
+const LOCKED: Treatment = Treatment::NoDisk("the file is encrypted: decrypt it first");
+const SIGNATURE: Treatment = Treatment::NoDisk("it belongs to another file: use that one");
 
 /// Packet types of the first packet (RFC 9580, 5).
 const KEY_FOR_PUBLIC: u8 = 1;

@@ -3,22 +3,22 @@
 
 use imgprep_map::Probe;
 
-use crate::foreign::{Foreign, Remedy, foreign};
+use crate::foreign::{Foreign, Treatment, foreign};
 
-use Remedy::NoDisk;
+use Treatment::NoDisk;
 
-const BACKUP: Remedy = NoDisk("restore it with the program that created it");
-const STATE: Remedy = NoDisk("contains the memory of a machine, not its disk: use the disk's own file");
-const STREAM: Remedy = NoDisk("contains a file system stream, not a disk: receive it into a file system");
-const DUMP: Remedy = NoDisk("contains files of a file system, not a disk: restore it onto a disk");
-const CEPH: Remedy =
+const BACKUP: Treatment = NoDisk("restore it with the program that created it");
+const STATE: Treatment = NoDisk("contains the memory of a machine, not its disk: use the disk's own file");
+const STREAM: Treatment = NoDisk("contains a file system stream, not a disk: receive it into a file system");
+const DUMP: Treatment = NoDisk("contains files of a file system, not a disk: restore it onto a disk");
+const CEPH: Treatment =
     NoDisk("import it into Ceph with rbd import, then export the image without --export-format 2");
-const FORENSIC: Remedy = NoDisk("a forensic copy: export it as RAW");
-const LOCKED: Remedy = NoDisk("the file is encrypted: decrypt it first");
-const PATCH: Remedy = NoDisk("a difference between two files: apply it first");
+const FORENSIC: Treatment = NoDisk("a forensic copy: export it as RAW");
+const LOCKED: Treatment = NoDisk("the file is encrypted: decrypt it first");
+const PATCH: Treatment = NoDisk("a difference between two files: apply it first");
 
 /// Name, offset, magic, what it says, what to do.
-type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
+type Row = (&'static str, usize, &'static [u8], &'static str, Treatment);
 
 #[rustfmt::skip]
 const HEADS: &[Row] = &[
@@ -78,8 +78,9 @@ const HEADS: &[Row] = &[
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     let head = HEADS.iter().find(|(_, at, magic, ..)| probe.has(*at, magic));
-    let known =
-        head.map(|(name, at, magic, says, remedy)| foreign(name, *at as u64, magic.len(), says, *remedy));
+    let known = head.map(|(name, at, magic, description, treatment)| {
+        foreign(name, *at as u64, magic.len(), description, *treatment)
+    });
     known.or_else(|| fsarchiver(probe.head)).or_else(|| dump(probe.head))
 }
 

@@ -2,7 +2,7 @@
 
 use imgprep_map::{Error, Evidence, Probe, ReadAt};
 
-use crate::foreign::{Foreign, Remedy};
+use crate::foreign::{Foreign, Treatment};
 
 /// Distance from the end of the file up to which a footer is searched, in bytes.
 const REACH: u64 = 4 << 20;
@@ -36,8 +36,8 @@ pub(crate) fn recognise(file: &dyn ReadAt, probe: &Probe<'_>) -> Result<Option<F
 
 fn footer(at: u64, file_len: u64) -> Foreign {
     let len = at + SECTOR as u64;
-    let says = format!("footer \"conectix\", followed by {} bytes of zeros", file_len - len);
-    Foreign { name: "vhd", evidence: Evidence { at, len: 8, says }, remedy: Remedy::Cut(len) }
+    let description = format!("footer \"conectix\", followed by {} bytes of zeros", file_len - len);
+    Foreign { name: "vhd", evidence: Evidence { at, len: 8, description }, treatment: Treatment::Cut(len) }
 }
 
 #[cfg(test)]
@@ -48,7 +48,7 @@ mod tests {
         let tail = &file[file.len().saturating_sub(4096)..];
         let probe = Probe { head: &[], tail, file_len: file.len() as u64 };
         match recognise(&file.to_vec(), &probe).unwrap()? {
-            Foreign { evidence, remedy: Remedy::Cut(len), .. } => Some((evidence.at, len)),
+            Foreign { evidence, treatment: Treatment::Cut(len), .. } => Some((evidence.at, len)),
             _ => None,
         }
     }

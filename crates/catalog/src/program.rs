@@ -3,15 +3,16 @@
 
 use imgprep_map::Probe;
 
-use crate::foreign::{Foreign, Remedy, foreign};
+use crate::foreign::{Foreign, Treatment, foreign};
 use crate::library::may_be_disk;
 
-const PROGRAM: Remedy = Remedy::NoDisk("a program, not a disk");
-const FIRMWARE: Remedy = Remedy::NoDisk("firmware or its settings, not a disk: use the disk's own file");
-const PICTURE: Remedy = Remedy::NoDisk("not an image of a disk: obtain the image file itself");
+const PROGRAM: Treatment = Treatment::NoDisk("a program, not a disk");
+const FIRMWARE: Treatment =
+    Treatment::NoDisk("firmware or its settings, not a disk: use the disk's own file");
+const PICTURE: Treatment = Treatment::NoDisk("not an image of a disk: obtain the image file itself");
 
 /// Name, bytes that speak, what they say, what to do, the test.
-type Row = (&'static str, usize, &'static str, Remedy, fn(&[u8]) -> bool);
+type Row = (&'static str, usize, &'static str, Treatment, fn(&[u8]) -> bool);
 
 #[rustfmt::skip]
 const KINDS: &[Row] = &[
@@ -34,11 +35,11 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     if may_be_disk(probe) {
         return None;
     }
-    let (name, len, says, remedy, _) = KINDS.iter().find(|(.., test)| test(probe.head))?;
-    Some(foreign(name, 0, *len, says, *remedy))
+    let (name, len, description, treatment, _) = KINDS.iter().find(|(.., test)| test(probe.head))?;
+    Some(foreign(name, 0, *len, description, *treatment))
 }
 
-/// A Linux kernel has a boot signature and, behind it, the header of the boot protocol (Documentation/arch/x86/boot.rst).
+/// A Linux kernel has a boot signature and, after it, the header of the boot protocol (Documentation/arch/x86/boot.rst).
 fn kernel(probe: &Probe<'_>) -> Option<Foreign> {
     let is_kernel = probe.has(510, b"\x55\xaa") && probe.has(514, b"HdrS");
     let has_version = matches!(probe.head.get(518..520), Some([_, 2]));

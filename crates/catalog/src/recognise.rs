@@ -6,11 +6,11 @@
 use imgprep_map::Probe;
 
 use crate::archive::tar;
-use crate::foreign::Remedy::{self, Unsupported};
+use crate::foreign::Treatment::{self, Unsupported};
 use crate::foreign::{Foreign, foreign};
 
 /// Name, offset, magic, description, what to do.
-type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
+type Row = (&'static str, usize, &'static [u8], &'static str, Treatment);
 
 #[rustfmt::skip]
 const HEADS: &[Row] = &[
@@ -24,7 +24,9 @@ const HEADS: &[Row] = &[
 pub(crate) fn recognise(probe: &Probe<'_>) -> Vec<Foreign> {
     let heads = HEADS.iter().filter(|(_, at, magic, ..)| probe.has(*at, magic));
     let mut found: Vec<_> = heads
-        .map(|(name, at, magic, says, remedy)| foreign(name, *at as u64, magic.len(), says, *remedy))
+        .map(|(name, at, magic, description, treatment)| {
+            foreign(name, *at as u64, magic.len(), description, *treatment)
+        })
         .collect();
     found.extend(tar(probe));
     found.extend(dmg_trailer(probe));

@@ -4,10 +4,12 @@
 //! name (decompressors reject names without their extension, but not when they write to standard output), and leave the
 //! file unchanged.
 
+use imgprep_map::RemedyTemplate;
+
 /// For image formats that another program reads.
-pub(crate) const ANOTHER_READER: &str = "qemu-img convert -O raw FILE OUT";
+pub(crate) const ANOTHER_READER: RemedyTemplate = RemedyTemplate::tool("qemu-img convert -O raw FILE OUT");
 /// For contents whose format only the user knows.
-pub(crate) const AS_RAW: &str = "imgprep info --from raw FILE";
+pub(crate) const AS_RAW: RemedyTemplate = RemedyTemplate::imgprep("info", "--from raw FILE");
 
 #[rustfmt::skip]
 const COMMANDS: &[(&str, &str)] = &[
@@ -56,6 +58,6 @@ pub fn commands() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// The command for the kind `name`.
-pub(crate) fn command(name: &str) -> Option<&'static str> {
-    COMMANDS.iter().find(|(known, _)| *known == name).map(|(_, command)| *command)
+pub(crate) fn command(name: &str) -> Option<RemedyTemplate> {
+    COMMANDS.iter().find(|(known, _)| *known == name).map(|(_, line)| RemedyTemplate::tool(line))
 }

@@ -4,13 +4,13 @@
 
 use imgprep_map::Probe;
 
-use crate::foreign::{Foreign, Remedy, foreign};
+use crate::foreign::{Foreign, Treatment, foreign};
 use crate::library;
 
-use Remedy::NoDisk;
+use Treatment::NoDisk;
 
-const OTHER: Remedy = NoDisk("text, not a disk: obtain the image file itself");
-const FETCH: Remedy = NoDisk("the download contains a message instead of the file: download it again");
+const OTHER: Treatment = NoDisk("text, not a disk: obtain the image file itself");
+const FETCH: Treatment = NoDisk("the download contains a message instead of the file: download it again");
 
 /// Characters at the start that determine the kind of text.
 const SHOWN: usize = 512;
@@ -49,9 +49,10 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     let encoding = encoding(probe)?;
     let start = decoded(probe.head, encoding);
     let start = start.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-    let (name, what, remedy) = kind(start, encoding, probe.head);
-    let says = if encoding == Encoding::Utf8 { what.into() } else { format!("{what}: {}", encoding.name()) };
-    Some(foreign(name, 0, probe.head.len().min(24), &says, remedy))
+    let (name, what, treatment) = kind(start, encoding, probe.head);
+    let description =
+        if encoding == Encoding::Utf8 { what.into() } else { format!("{what}: {}", encoding.name()) };
+    Some(foreign(name, 0, probe.head.len().min(24), &description, treatment))
 }
 
 fn encoding(probe: &Probe<'_>) -> Option<Encoding> {
@@ -142,7 +143,7 @@ fn decoded(head: &[u8], encoding: Encoding) -> String {
 
 /// First words of a text, in lower case: name, words, description, what to do.
 #[rustfmt::skip]
-const BEGINNINGS: &[(&str, &[&str], &str, Remedy)] = &[
+const BEGINNINGS: &[(&str, &[&str], &str, Treatment)] = &[
     ("html", &["<!doctype html", "<html", "<head", "<body"], "an HTML page", FETCH),
     ("xml", &["<?xml", "<envelope", "<error>"], "an XML document", NoDisk("if it is an OVF descriptor, convert the disks that it names")),
     ("vmx", &[".encoding =", "config.version =", "config.version="], "a machine's settings", NoDisk("convert the disks that it names")),
@@ -154,13 +155,13 @@ const BEGINNINGS: &[(&str, &[&str], &str, Remedy)] = &[
     ("script", &["#!/"], "a script", OTHER),
 ];
 
-const SUMS: (&str, &str, Remedy) =
+const SUMS: (&str, &str, Treatment) =
     ("checksum", "a list of checksums", NoDisk("it belongs to another file: use that one"));
 const IN_UTF16: &str = "a VMDK descriptor";
-const RECODE: Remedy =
+const RECODE: Treatment =
     NoDisk("descriptors must have an ASCII-based encoding: convert a copy next to the original");
 
-fn kind(start: &str, encoding: Encoding, head: &[u8]) -> (&'static str, &'static str, Remedy) {
+fn kind(start: &str, encoding: Encoding, head: &[u8]) -> (&'static str, &'static str, Treatment) {
     let lower = start.to_ascii_lowercase();
     if let Encoding::Utf16 { is_little, has_mark } = encoding
         && (lower.starts_with("# disk descriptorfile") || lower.contains("createtype="))
@@ -172,8 +173,8 @@ fn kind(start: &str, encoding: Encoding, head: &[u8]) -> (&'static str, &'static
         };
     }
     let begins = |words: &&[&str]| words.iter().any(|word| lower.starts_with(word));
-    if let Some((name, _, says, remedy)) = BEGINNINGS.iter().find(|(_, words, ..)| begins(words)) {
-        return (name, says, *remedy);
+    if let Some((name, _, description, treatment)) = BEGINNINGS.iter().find(|(_, words, ..)| begins(words)) {
+        return (name, description, *treatment);
     }
     if is_json(start) {
         return ("json", "a JSON document", FETCH);
@@ -181,7 +182,7 @@ fn kind(start: &str, encoding: Encoding, head: &[u8]) -> (&'static str, &'static
     if is_checksum(&lower) {
         return SUMS;
     }
-    library::text(head).map_or(("text", "only text", OTHER), |(name, says)| (name, says, OTHER))
+    library::text(head).map_or(("text", "only text", OTHER), |(name, description)| (name, description, OTHER))
 }
 
 /// An object or a list, by its first two characters that are not spaces.
@@ -260,21 +261,21 @@ mod tests {
     fn text_is_recognised_in_every_encoding() {
         let words = "Gr\u{fc}\u{df}e vom Server\r\n";
         let latin: Vec<u8> = words.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
-        assert_eq!(found(words.as_bytes()).unwrap().evidence.says, "only text");
-        assert_eq!(found(&latin).unwrap().evidence.says, "only text: text in an 8-bit encoding");
+        assert_eq!(found(words.as_bytes()).unwrap().evidence.description, "only text");
+        assert_eq!(found(&latin).unwrap().evidence.description, "only text: text in an 8-bit encoding");
         for is_little in [true, false] {
             for mark in [true, false] {
-                let says = found(&wide(words, is_little, mark)).unwrap().evidence.says;
+                let description = found(&wide(words, is_little, mark)).unwrap().evidence.description;
                 let want = if is_little { "UTF-16LE" } else { "UTF-16BE" };
-                assert_eq!(says, format!("only text: text in {want}"));
+                assert_eq!(description, format!("only text: text in {want}"));
             }
         }
         let utf32: Vec<u8> =
             format!("\u{feff}{words}").chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
-        assert_eq!(found(&utf32).unwrap().evidence.says, "only text: text in UTF-32");
+        assert_eq!(found(&utf32).unwrap().evidence.description, "only text: text in UTF-32");
         // The head ends within a character of the long text.
         let long = "\u{20ac} ".repeat(30_000);
-        assert_eq!(found(long.as_bytes()).unwrap().evidence.says, "only text");
+        assert_eq!(found(long.as_bytes()).unwrap().evidence.description, "only text");
     }
 
     #[test]
@@ -288,14 +289,14 @@ mod tests {
 
     #[test]
     fn a_disk_is_not_recognised_as_text() {
-        let mut zeros_behind = b"a text\n".repeat(10_000);
-        zeros_behind.extend([0; 8192]);
+        let mut zeros_after = b"a text\n".repeat(10_000);
+        zeros_after.extend([0; 8192]);
         let mut zeros_before = vec![0; 70_000];
         zeros_before.extend(b"a text\n".repeat(1000));
         let control: Vec<u8> = (0..=255).cycle().take(100_000).collect();
         let wide_zeros = [&b"\xff\xfe"[..], &[0; 4094]].concat();
         for disk in [
-            &zeros_behind[..],
+            &zeros_after[..],
             &zeros_before,
             &control,
             &wide_zeros,

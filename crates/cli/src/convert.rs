@@ -14,9 +14,10 @@ use crate::args::{ConvertArgs, OutputFormat};
 use crate::failure::{Failure, write_report};
 use crate::options::{Run, bitmap_maker, bitmap_path, existing, open, open_options};
 use crate::progress::ProgressDisplay;
+use crate::render::anomalies;
 use crate::render::json::loss_json;
+use crate::render::limits::{self, ImportLimits, OutputSize};
 use crate::render::print::lines;
-use crate::render::{anomalies, limits};
 use crate::size::{full, short};
 use crate::{files, formats, receipt, target};
 
@@ -26,6 +27,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     }
     let on_loss = if args.salvage { OnLoss::Zero } else { OnLoss::Stop };
     let (destination, options) = options(args)?;
+    let profile = limits::profile(args.profile())?;
     let mut disk = open(
         &args.src,
         &args.source,
@@ -48,11 +50,12 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     }
     if args.dry_run {
         let plan = plan(&disk, &options, &settings)?;
+        let imports = ImportLimits::of(&profile, &options.target, size_of(&disk, &options, &plan));
         return report(
             args,
             &files,
-            &render_plan(args, &disk, &options, &plan),
-            &render_plan_json(args, &disk, &options, &plan),
+            &render_plan(args, &disk, &options, &plan, &imports),
+            &render_plan_json(args, &disk, &options, &plan, &imports),
         );
     }
     let done = convert(&disk, &destination, &options, &settings);
@@ -130,7 +133,18 @@ pub(crate) fn unix_time() -> Result<u64, Failure> {
     }
 }
 
-fn render_plan(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Vec<String> {
+fn size_of(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> OutputSize {
+    let virtual_size = options.target.disk_size(disk.size());
+    OutputSize { len: plan.len, is_exact: plan.is_exact, virtual_size }
+}
+
+fn render_plan(
+    args: &ConvertArgs,
+    disk: &Disk,
+    options: &ConvertOptions,
+    plan: &Plan,
+    imports: &ImportLimits<'_>,
+) -> Vec<String> {
     let size = if plan.is_exact { full(plan.len) } else { format!("at most {}", full(plan.len)) };
     let mut lines = vec![
         format!(
@@ -148,7 +162,9 @@ fn render_plan(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: 
         ),
     ];
     lines.extend(options.bitmap.as_ref().map(|(_, path)| format!("bitmap: {}", path.display())));
-    lines.extend(free_space(args).map(|(folder, free)| limits::space(folder, plan.len, plan.is_exact, free)));
+    let output = size_of(disk, options, plan);
+    lines.extend(free_space(args).map(|(folder, free)| limits::space(folder, output, free)));
+    lines.extend(imports.lines());
     lines.extend(enlarged(disk, options));
     lines.extend(losses(&plan.losses));
     lines
@@ -166,11 +182,17 @@ fn free_space(args: &ConvertArgs) -> Option<(&Path, u64)> {
     Some((folder, imgprep::free_space(folder).ok()?))
 }
 
-fn render_plan_json(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
+fn render_plan_json(
+    args: &ConvertArgs,
+    disk: &Disk,
+    options: &ConvertOptions,
+    plan: &Plan,
+    imports: &ImportLimits<'_>,
+) -> Json {
     json!({
         "schema": "imgprep/convert/1", "dry-run": true, "target": options.target.name(),
         "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": plan.len, "output-size-exact": plan.is_exact,
-        "free-space": free_space(args).map(|(_, free)| free),
+        "free-space": free_space(args).map(|(_, free)| free), "profile": imports.profile(), "routes": imports.json(),
         "data": plan.table_scan.data, "compressed": plan.table_scan.compressed, "zero": plan.table_scan.zeros,
         "findings": anomalies::findings_json(disk),
         "losses": plan.losses.iter().map(loss_json).collect::<Vec<_>>(),

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use imgprep::{Digest, Disk, FollowPolicy, OnLoss, digest, hex};
+use imgprep::{Digest, Disk, FollowPolicy, OnLoss, Progress, digest, hex};
 use serde_json::{Map, Value as Json, json};
 
 use crate::args::{DigestArgs, OutputFormat};
@@ -22,8 +22,8 @@ pub(crate) fn run(args: &DigestArgs) -> Result<(), Failure> {
     let run = Run::new(&args.run)?;
     let mut images = Vec::new();
     let mut failure = None;
-    for path in &args.images {
-        match of_image(args, path, &run) {
+    for (index, path) in args.images.iter().enumerate() {
+        match of_image(args, index, &run) {
             Ok(done) => images.push(done),
             // There is no other image, or it would fail too.
             Err(error) if args.images.len() == 1 || error.is_final() => return Err(error),
@@ -69,16 +69,20 @@ fn check_usage(args: &DigestArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Digests an image and prints the result, unless the results are printed together.
-fn of_image(args: &DigestArgs, path: &Path, run: &Run) -> Result<Json, Failure> {
+/// Digests one of the images and prints the result, unless the results are printed together.
+fn of_image(args: &DigestArgs, index: usize, run: &Run) -> Result<Json, Failure> {
+    // OK: the index of one of them.
+    let path = &args.images[index];
     let options = open_options(&args.source, &args.follow, FollowPolicy::Beside, OnLoss::Stop)?;
     let mut disk = open(path, &args.source, &options)?;
     let mut files = files::of_digest(args);
     files.reads_disk(&disk);
     files.check()?;
     let display = ProgressDisplay::new(&args.run, ["hashing", "hashing"]);
-    let observe = |progress: &imgprep::Progress| display.observe(progress);
-    let settings = run.options(OnLoss::Stop, &observe);
+    let display = display.of_image(path, index + 1, args.images.len());
+    let observe = |progress: &Progress| display.observe(progress);
+    let progress = Progress::default();
+    let settings = run.options_with(&progress, OnLoss::Stop, &observe);
     disk.cross_check(&settings)?;
     if args.run.output == OutputFormat::Text && !args.run.quiet {
         anomalies::warn(&disk)?;

@@ -140,7 +140,7 @@ impl Failure {
             return readable.chain(["raw"]).map(decide).collect();
         }
         let remedy = remedy(error);
-        let hint = hint::beside(error.hint(), remedy.as_deref());
+        let hint = hint::beside(error.hint(), remedy.as_ref());
         let hint = hint.map(|hint| format!("hint: {}", hint::for_command(hint, command)));
         remedy.map(|remedy| format!("remedy: {remedy}")).into_iter().chain(hint).collect()
     }

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use imgprep::{
-    Allocation, Counted, Disk, DiskFacts, DiskInspection, Finding, FollowPolicy, LayerInfo, Mismatch, OnLoss,
-    OpenOptions, Partition, Severity, Snapshot, Value,
+    Allocation, Counted, Disk, DiskFacts, DiskInspection, Finding, FollowPolicy, Hint, LayerInfo, Mismatch,
+    OnLoss, OpenOptions, Partition, Severity, Snapshot, Value,
 };
 use serde_json::{Value as Json, json};
 
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     let mut images: Vec<Json> = Vec::new();
     let mut failure = None;
     for file in &args.files {
-        match describe(file, args).map_err(|failure| with_matches(failure, file)) {
+        match describe(file, args) {
             Ok(described) => images.extend(described),
             Err(error) if args.files.len() == 1 || error.is_closed_pipe() => return Err(error),
             Err(error) => failure = Some(keep_on(file, &error, args, &mut images)),
@@ -50,18 +50,20 @@ fn keep_on(file: &Path, error: &Failure, args: &InfoArgs, images: &mut Vec<Json>
     Failure::Usage(format!("not all of the {} images could be read", args.files.len()))
 }
 
-/// Reports the matching formats of a file that cannot be described.
-fn with_matches(failure: Failure, file: &Path) -> Failure {
-    match failure {
-        // An error of a layer below is not about the file that the user named.
-        Failure::Image(error) if error.path().is_none_or(|path| Path::new(path) == file) => {
-            match imgprep::matches_of(file) {
-                Ok(matches) => Failure::WithEvidence(error, matches),
-                Err(_) => Failure::Image(error),
-            }
-        }
-        other => other,
+/// Opens a disk, or reports the matching formats of a file that cannot be opened as one.
+fn open_or_match(file: &Path, args: &InfoArgs, options: &OpenOptions) -> Result<Disk, Failure> {
+    if file == Path::new("-") || args.source.size.bytes().is_some() {
+        return open(file, &args.source, options);
     }
+    let probed = imgprep::probe(file, options)?;
+    Disk::open_probed(&probed, options).map_err(|error| {
+        // An error of a layer below is not about the file that the user named.
+        if error.path().is_none_or(|path| Path::new(path) == file) {
+            Failure::WithEvidence(Box::new(error), probed.matches)
+        } else {
+            error.into()
+        }
+    })
 }
 
 /// The layers of one file as JSON. Text is printed at once.
@@ -69,7 +71,7 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
     let by_default = if args.chain { FollowPolicy::Beside } else { FollowPolicy::None };
     let options = open_options(&args.source, &args.follow, by_default, OnLoss::Stop)?;
     // `info` shows an image with a mismatched parent; a conversion rejects it.
-    let disk = open(file, &args.source, &OpenOptions { mismatch: Mismatch::Accept, ..options })?;
+    let disk = open_or_match(file, args, &OpenOptions { mismatch: Mismatch::Accept, ..options })?;
     let display = if args.chain { disk.layers().len() } else { 1 };
     let mut images = Vec::new();
     for (index, info) in disk.layers().iter().take(display).enumerate() {
@@ -191,10 +193,10 @@ fn print_text(
     }
     info.facts.snapshots.iter().try_for_each(|snapshot| print_snapshot(out, snapshot))?;
     for named in disk.unopened().iter().filter(|_| std::ptr::eq(info, &raw const disk.layers()[0])) {
-        let why = match named.reason.code() {
-            "open.gate.shut" => "--follow beside opens files in the image's own folder".to_string(),
-            "open.gate.outside" => "--follow any opens files outside the image's folder".to_string(),
-            code => format!("{code}: no --follow opens it"),
+        let why = match named.reason.hint() {
+            Some(Hint::FollowBeside) => "--follow beside opens files in the image's own folder".to_string(),
+            Some(Hint::FollowAny) => "--follow any opens files outside the image's folder".to_string(),
+            _ => format!("{}: no --follow opens it", named.reason.code()),
         };
         line(out, "not opened", &format!("{} ({why})", named.name))?;
     }

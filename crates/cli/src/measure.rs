@@ -2,25 +2,23 @@
 
 use std::path::PathBuf;
 
-use imgprep::policy::RouteFit;
 use imgprep::{Files, FollowPolicy, Measure, Measurement, OnLoss, Target, measure, measure_size};
 use serde_json::{Value as Json, json};
 
 use crate::args::{MeasureArgs, OutputFormat};
-use crate::config::built_in_profile;
 use crate::failure::{Failure, write_report};
 use crate::files;
 use crate::options::{Run, open, open_options};
 use crate::progress::ProgressDisplay;
+use crate::render::json;
+use crate::render::limits::{self, ImportLimits, OutputSize};
 use crate::render::print::{lines, show};
-use crate::render::{json, limits};
 use crate::size::full;
 
 pub(crate) fn run(args: &MeasureArgs) -> Result<(), Failure> {
     let options = args.options.iter().map(String::as_str);
     let target = Target::parse(&args.to, options).map_err(|error| Failure::Usage(error.to_string()))?;
-    let profile =
-        built_in_profile(&args.profile).map_err(|what| Failure::Usage(format!("--profile {what}")))?;
+    let profile = limits::profile(&args.profile)?;
     let free_space = |dir: &PathBuf| {
         let wrong = |error| Failure::Usage(format!("--dir {}: {error}", dir.display()));
         imgprep::free_space(dir).map_err(wrong)
@@ -29,13 +27,13 @@ pub(crate) fn run(args: &MeasureArgs) -> Result<(), Failure> {
     let mut files = files::of_measure(args);
     files.check()?;
     let measured = measured(args, &target, &mut files)?;
-    let routes = profile.fits(target.name(), measured.required, measured.virtual_size);
-    let json = render_json(&target, &measured, &profile.name, &routes, free);
+    let imports = ImportLimits::of(&profile, &target, size_of(&measured));
+    let json = render_json(&target, &measured, &imports, free);
     if let Some(path) = &args.run.report {
         write_report(path, &json)?;
     }
     let text = match args.run.output {
-        OutputFormat::Text => lines(&render(args, &measured, &profile.name, &routes, free)),
+        OutputFormat::Text => lines(&render(args, &measured, &imports, free)),
         OutputFormat::Json => json::text(&json),
     };
     Ok(show(&text, args.run.output == OutputFormat::Json)?)
@@ -62,11 +60,14 @@ fn measured(args: &MeasureArgs, target: &Target, files: &mut Files) -> Result<Me
     Ok(measured?)
 }
 
+fn size_of(measured: &Measurement) -> OutputSize {
+    OutputSize { len: measured.required, is_exact: measured.is_exact, virtual_size: measured.virtual_size }
+}
+
 fn render(
     args: &MeasureArgs,
     measured: &Measurement,
-    profile: &str,
-    routes: &[RouteFit],
+    imports: &ImportLimits<'_>,
     free: Option<u64>,
 ) -> Vec<String> {
     let bound = if measured.is_exact { "" } else { "at most " };
@@ -76,9 +77,9 @@ fn render(
         format!("virtual size: {}", full(measured.virtual_size)),
     ];
     if let (Some(free), Some(dir)) = (free, &args.dir) {
-        lines.push(limits::space(dir, measured.required, measured.is_exact, free));
+        lines.push(limits::space(dir, size_of(measured), free));
     }
-    lines.extend(routes.iter().map(|route| limits::route(profile, route, measured)));
+    lines.extend(imports.lines());
     lines
 }
 
@@ -86,13 +87,12 @@ fn render(
 fn render_json(
     target: &Target,
     measured: &Measurement,
-    profile: &str,
-    routes: &[RouteFit],
+    imports: &ImportLimits<'_>,
     free: Option<u64>,
 ) -> Json {
     json!({
         "schema": "imgprep/measure/1", "required": measured.required, "fully-allocated": measured.fully_allocated,
         "exact": measured.is_exact, "virtual-size": measured.virtual_size, "format": target.name(),
-        "profile": profile, "routes": limits::routes_json(routes), "free-space": free,
+        "profile": imports.profile(), "routes": imports.json(), "free-space": free,
     })
 }

@@ -96,6 +96,14 @@ fn render(args: &OptimizeArgs, options: &OptimizeOptions, done: &Optimized) -> V
     if done.leaks > 0 {
         lines.push(format!("  leaked clusters: {}", full(done.leaks)));
     }
+    if done.other > 0 {
+        let what =
+            if done.is_compressed { "better compression and smaller tables" } else { "tables and gaps" };
+        lines.push(format!("  {what}: {}", full(done.other)));
+    }
+    if let Some(found) = done.fragmentation.filter(|found| found.fragmented > 0) {
+        lines.push(format!("  fragmented clusters: {} of {}", found.fragmented, found.stored));
+    }
     lines.extend(written_bitmap(args, options).map(|path| format!("{}: bitmap", path.display())));
     lines
 }
@@ -116,7 +124,9 @@ fn render_json(
         "output": args.dst.as_ref().map(|dst| dst.display().to_string()), "dry-run": args.dry_run,
         "method": if done.punches { "holes" } else { "rewrite" },
         "before": done.before, "after": done.after, "saved": done.before.saturating_sub(done.after),
-        "zeros": done.zeros, "leaks": done.leaks,
+        "zeros": done.zeros, "leaks": done.leaks, "other": done.other, "compressed": done.is_compressed,
+        "fragmented-clusters": done.fragmentation.map(|found| found.fragmented),
+        "stored-clusters": done.fragmentation.map(|found| found.stored),
         "bitmap": written_bitmap(args, options).map(|path| path.display().to_string()), "seconds": seconds,
     })
 }

@@ -137,12 +137,22 @@ impl Run {
     }
 
     pub(crate) fn options<'a>(&'a self, on_loss: OnLoss, observe: &'a dyn Fn(&Progress)) -> RunOptions<'a> {
+        self.options_with(&self.progress, on_loss, observe)
+    }
+
+    /// The options for one of several images, which has its own counters.
+    pub(crate) fn options_with<'a>(
+        &'a self,
+        progress: &'a Progress,
+        on_loss: OnLoss,
+        observe: &'a dyn Fn(&Progress),
+    ) -> RunOptions<'a> {
         RunOptions {
             threads: self.threads,
             memory: self.memory,
             on_loss,
             interrupt: &self.interrupt,
-            progress: &self.progress,
+            progress,
             observe,
         }
     }

@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::io::{IsTerminal, Write, stderr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use imgprep::{Progress, ProgressReading};
@@ -23,13 +24,26 @@ const JSON_EVERY: Duration = Duration::from_secs(1);
 /// Time between two updates of the bar.
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
+/// Columns of the name of an image next to the bar.
+const NAME_COLUMNS: usize = 24;
+
 /// Displays the counters of a [`Progress`].
 pub(crate) struct ProgressDisplay {
     kind: Kind,
+    /// The image, if the command reads several.
+    image: Option<ImageOf>,
     /// Names of the first and the second pass over the disk.
     passes: [&'static str; 2],
     begun: Instant,
     last: Cell<Instant>,
+}
+
+/// One of several images.
+struct ImageOf {
+    name: String,
+    /// From 1.
+    number: usize,
+    count: usize,
 }
 
 enum Kind {
@@ -49,7 +63,13 @@ impl ProgressDisplay {
             ProgressMode::Auto => Kind::Lines,
         };
         let now = Instant::now();
-        Self { kind, passes, begun: now, last: Cell::new(now) }
+        Self { kind, image: None, passes, begun: now, last: Cell::new(now) }
+    }
+
+    /// The display for image `number` (from 1) of `count`, which has a [`Progress`] of its own.
+    pub(crate) fn of_image(self, path: &Path, number: usize, count: usize) -> Self {
+        let image = ImageOf { name: path.display().to_string(), number, count };
+        Self { image: Some(image).filter(|_| count > 1), ..self }
     }
 
     /// Updates the display if its interval has passed. Called after every chunk.
@@ -87,11 +107,15 @@ impl ProgressDisplay {
             Kind::Bar(bar) => bar.set_message(bar::line(bar::width(), now.disk, now.total, &self.parts(now))),
             Kind::Lines => warn(format_args!("{}", self.parts(now).join(", "))),
             Kind::Json => {
-                let object = json!({
+                let mut object = json!({
                     "schema": "imgprep/progress/1", "phase": self.phase(now),
                     "seconds": self.begun.elapsed().as_secs_f64(), "disk-total": now.total, "disk-done": now.disk,
                     "source-read": now.source, "output-written": now.output,
                 });
+                if let Some(image) = &self.image {
+                    object["filename"] = json!(image.name);
+                    (object["image"], object["images"]) = (json!(image.number), json!(image.count));
+                }
                 // One write, so that a reader never receives part of a line. The error of a closed pipe is
                 // ignored.
                 let _ = stderr().write_all(json::line(&object).as_bytes());
@@ -114,13 +138,17 @@ impl ProgressDisplay {
         )]
         let rate = (now.disk as f64 / self.begun.elapsed().as_secs_f64().max(0.001)) as u64;
         let left = now.total.saturating_sub(now.disk) / rate.max(1);
-        vec![
-            format!("{} {} of {}", self.phase(now), short(now.disk), short(now.total)),
+        let done = format!("{} {} of {}", self.phase(now), short(now.disk), short(now.total));
+        let image = self.image.as_ref().map(|image| {
+            format!("image {} of {}: {}", image.number, image.count, bar::end_of(&image.name, NAME_COLUMNS))
+        });
+        let rest = [
             format!("{}/s", short(rate)),
             format!("{left} s left"),
             format!("{} read", short(now.source)),
             format!("{} written", short(now.output)),
-        ]
+        ];
+        std::iter::once(done).chain(image).chain(rest).collect()
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn list(is_json: bool) -> Result<(), Failure> {
     }
     let mut out = io::stdout().lock();
     for rule in RULES {
-        say(&mut out, format_args!("{:<24} {:<8} {}", rule.id, severity(rule.severity), rule.says))?;
+        say(&mut out, format_args!("{:<24} {:<8} {}", rule.id, severity(rule.severity), rule.requirement))?;
     }
     Ok(())
 }
@@ -35,7 +35,7 @@ pub(crate) fn explain(id: &str, is_json: bool) -> Result<(), Failure> {
     }
     let mut out = io::stdout().lock();
     say(&mut out, format_args!("{} ({})", rule.id, severity(rule.severity)))?;
-    for (label, text) in [("what", rule.says), ("why", rule.why), ("source", source(rule))] {
+    for (label, text) in [("what", rule.requirement), ("why", rule.why), ("source", source(rule))] {
         if !text.is_empty() {
             say(&mut out, format_args!("{:<8} {text}", format!("{label}:")))?;
         }
@@ -48,8 +48,8 @@ pub(crate) fn explain(id: &str, is_json: bool) -> Result<(), Failure> {
 
 fn object(rule: &Rule) -> Json {
     json!({
-        "id": rule.id, "severity": severity(rule.severity), "says": rule.says, "why": rule.why,
-        "source": source(rule), "remedies": rule.remedies,
+        "id": rule.id, "severity": severity(rule.severity), "says": rule.requirement, "why": rule.why,
+        "source": source(rule), "remedies": rule.remedies.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

@@ -70,9 +70,9 @@ impl BlockCompressor {
 fn zstd_frame(compressor: &mut Compressor<'_>, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
     let start = out.len();
     out.reserve(zstd::zstd_safe::compress_bound(block.len()));
-    let mut behind = std::io::Cursor::new(&mut *out);
-    behind.set_position(start as u64);
-    compressor.compress_to_buffer(block, &mut behind).map_err(|error| failed(&error))?;
+    let mut output = std::io::Cursor::new(&mut *out);
+    output.set_position(start as u64);
+    compressor.compress_to_buffer(block, &mut output).map_err(|error| failed(&error))?;
     Ok(())
 }
 
@@ -238,7 +238,7 @@ mod tests {
 
     /// Open deflate streams can be concatenated, in any number: a ZVHD is written so.
     #[test]
-    fn open_deflate_streams_are_one_stream_behind_a_zlib_header() {
+    fn open_deflate_streams_are_one_stream_after_a_zlib_header() {
         let blocks: Vec<Vec<u8>> =
             (1..6u32).map(|n| (0..70_000 * n).map(|at| (at.wrapping_mul(at) / n) as u8).collect()).collect();
         let mut compressor = BlockCompressor::new(Compression::DeflateOpen { level: 6 }).unwrap();

@@ -1,6 +1,8 @@
 //! Errors of payloads. The engine adds the file offset.
 
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Code, Detail};
+
+use crate::codes;
 
 /// A payload that does not decompress to one block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,13 +47,13 @@ pub enum DecompressError {
 }
 
 impl Detail for DecompressError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Garbage { .. } => "codec.unpack.garbage",
-            Self::Short { .. } => "codec.unpack.short",
-            Self::Long { .. } => "codec.unpack.long",
-            Self::LeftOver { .. } => "codec.unpack.left-over",
-            Self::BrokenStream => "codec.unpack.broken-stream",
+            Self::Garbage { .. } => codes::DECOMPRESS_GARBAGE,
+            Self::Short { .. } => codes::DECOMPRESS_SHORT,
+            Self::Long { .. } => codes::DECOMPRESS_LONG,
+            Self::LeftOver { .. } => codes::DECOMPRESS_LEFT_OVER,
+            Self::BrokenStream => codes::DECOMPRESS_BROKEN_STREAM,
         }
     }
 
@@ -84,10 +86,10 @@ pub enum CompressError {
 }
 
 impl Detail for CompressError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Level { .. } => "codec.pack.level",
-            Self::Failed { .. } => "codec.pack.failed",
+            Self::Level { .. } => codes::COMPRESS_LEVEL,
+            Self::Failed { .. } => codes::COMPRESS_FAILED,
         }
     }
 

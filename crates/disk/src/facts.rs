@@ -4,9 +4,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use imgprep_map::{ReadError, Severity, Value};
+use imgprep_map::{Code, ReadError, Severity, Value};
 
 use crate::Volume;
+use crate::codes;
 use crate::kind::{BIOS_BOOT, EFI_SYSTEM, guid_text, of_gpt, of_mbr};
 
 /// The contents of a disk, judged by its first bytes: information for people and policies, never used for reading.
@@ -127,16 +128,11 @@ impl Partition {
     }
 }
 
-/// Code of a partition that reaches past the end of the disk.
-pub const PARTITION_PAST_END: &str = "disk.partition-past-end";
-/// Code of a GPT with invalid entries.
-pub(crate) const GPT_ENTRIES: &str = "disk.gpt-entries";
-
 /// An anomaly of the partition tables of a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oddity {
-    /// Stable, dotted, lower case: `disk.partition-past-end`.
-    pub code: &'static str,
+    /// The code.
+    pub code: &'static Code,
     /// The severity.
     pub severity: Severity,
     /// Disk offset of the anomaly.
@@ -180,7 +176,7 @@ impl DiskFacts {
 
     /// Whether entries of the GPT are invalid.
     pub fn has_invalid_gpt_entries(&self) -> bool {
-        self.oddities.iter().any(|oddity| oddity.code == GPT_ENTRIES)
+        self.oddities.iter().any(|oddity| oddity.code == codes::GPT_ENTRIES)
     }
 
     /// Whether there is an EFI system partition.

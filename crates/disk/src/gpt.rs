@@ -11,7 +11,7 @@ use crate::{Partition, PartitionKind};
 /// Bytes of the header that are defined.
 const HEADER: usize = 92;
 /// Maximum number of bytes read of an array of entries: eight times the usual size.
-pub(crate) const MOST_ENTRY_BYTES: u64 = 128 << 10;
+pub(crate) const MAX_ENTRY_BYTES: u64 = 128 << 10;
 /// Attribute 2: a BIOS boots it.
 const LEGACY_BOOT: u64 = 4;
 
@@ -62,7 +62,7 @@ impl Header {
     /// Disk range of the entries, if a table of that shape can be read.
     pub(crate) fn entry_range(&self) -> Option<(u64, usize)> {
         let len = u64::from(self.count) * u64::from(self.entry_size);
-        let is_sane = self.entry_size >= 128 && self.entry_size.is_multiple_of(8) && len <= MOST_ENTRY_BYTES;
+        let is_sane = self.entry_size >= 128 && self.entry_size.is_multiple_of(8) && len <= MAX_ENTRY_BYTES;
         let start = self.entries.checked_mul(self.sector).filter(|_| is_sane)?;
         Some((start, usize::try_from(len).ok()?))
     }

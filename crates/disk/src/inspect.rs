@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use imgprep_map::{ReadAt, ReadError, Severity, usize_of};
 
-use crate::facts::PARTITION_PAST_END;
-use crate::gpt::MOST_ENTRY_BYTES;
+use crate::codes;
+use crate::gpt::MAX_ENTRY_BYTES;
 use crate::inspect::inspector::{Inspector, TAIL};
 use crate::kind::is_extended;
 use crate::mbr::{Frame, RECORD};
@@ -27,13 +27,13 @@ const LOOKED_INTO: usize = 16;
 const TRIED: usize = 2 * 4;
 
 /// Maximum number of bytes that an inspection reads.
-pub const MOST_READ: u64 = 1 << 20;
+pub const MAX_READ: u64 = 1 << 20;
 
 // Head and tail, two arrays of entries. An MBR has none: there it is the beginnings that are tried and 60
 // records of logical partitions. In both cases the partitions' beginnings.
 const BEGINNINGS: usize = LOOKED_INTO * (START + LATER);
-const _: () = assert!((HEAD + BEGINNINGS) as u64 + TAIL + 2 * MOST_ENTRY_BYTES <= MOST_READ);
-const _: () = assert!((HEAD + BEGINNINGS + TRIED * (START + LATER) + 60 * RECORD) as u64 + TAIL <= MOST_READ);
+const _: () = assert!((HEAD + BEGINNINGS) as u64 + TAIL + 2 * MAX_ENTRY_BYTES <= MAX_READ);
+const _: () = assert!((HEAD + BEGINNINGS + TRIED * (START + LATER) + 60 * RECORD) as u64 + TAIL <= MAX_READ);
 
 /// The limits of an inspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Inspector<'_> {
         if let (Some(_), Some(volume)) = (self.facts.table(), whole(head)) {
             let message =
                 format!("in addition to its partition table, the disk begins like a bare {}", volume.name);
-            self.odd("disk.also", Severity::Note, 0, message);
+            self.odd(codes::ALSO, Severity::Note, 0, message);
         }
     }
 
@@ -161,7 +161,7 @@ impl Inspector<'_> {
                 let message = format!(
                     "partition {number} is at {start} to {end}, but the disk ends at {size}: {missing} bytes are missing"
                 );
-                self.odd(PARTITION_PAST_END, Severity::Error, partition.entry_at, message);
+                self.odd(codes::PARTITION_PAST_END, Severity::Error, partition.entry_at, message);
             }
             self.facts.partitions.push(partition);
         }

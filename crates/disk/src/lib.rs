@@ -2,7 +2,7 @@
 //! away, able to boot?
 //!
 //! Works on the bytes of a *disk*, whatever format they came in: the caller hands in something that reads
-//! it. Read are at most [`MOST_READ`] bytes: the first 68 KiB, the last sector, the partition table and the
+//! it. Read are at most [`MAX_READ`] bytes: the first 68 KiB, the last sector, the partition table and the
 //! beginnings of the partitions. Nothing is interpreted beyond that, and nothing is decided: whether a disk
 //! that has no EFI system partition will do is a matter of policy.
 //!
@@ -18,7 +18,7 @@
 
 extern crate alloc;
 
-mod codes;
+pub mod codes;
 mod facts;
 mod gpt;
 mod inspect;
@@ -27,6 +27,6 @@ mod mbr;
 mod volume;
 
 pub use codes::CODES;
-pub use facts::{Contents, DiskFacts, Oddity, PARTITION_PAST_END, Partition, PartitionKind};
-pub use inspect::{MOST_READ, Wanted, inspect};
+pub use facts::{Contents, DiskFacts, Oddity, Partition, PartitionKind};
+pub use inspect::{MAX_READ, Wanted, inspect};
 pub use volume::Volume;

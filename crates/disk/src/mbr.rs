@@ -1,4 +1,4 @@
-//! The master boot record (UEFI 2.10, 5.2) and the chain of logical partitions behind it.
+//! The master boot record (UEFI 2.10, 5.2) and the chain of logical partitions after it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -16,7 +16,7 @@ const ENTRY: usize = 16;
 /// The first number of a logical partition.
 const FIRST_LOGICAL: u32 = 5;
 /// Logical partitions that are followed: no system makes more.
-const MOST_LOGICAL: u32 = 60;
+const MAX_LOGICAL: u32 = 60;
 
 /// The type of an entry that protects a GPT.
 pub(crate) const PROTECTIVE: u8 = 0xee;
@@ -54,7 +54,7 @@ pub(crate) fn entries(record: &[u8]) -> Option<Vec<Entry>> {
     (!used.is_empty()).then_some(used)
 }
 
-/// Whether a GPT may stand behind this record (UEFI 2.10, 5.2.3): one of its entries has the type that protects
+/// Whether a GPT may stand after this record (UEFI 2.10, 5.2.3): one of its entries has the type that protects
 /// it and begins at sector 1, or the record is a table, as a hybrid one, that has an entry of this type.
 pub(crate) fn is_protective(record: &[u8]) -> bool {
     let Some(table) = record.get(TABLE..RECORD - 2).filter(|_| has_signature(record)) else { return false };
@@ -96,7 +96,7 @@ pub(crate) fn logical(
 ) -> Vec<Partition> {
     let base = u64::from(first);
     let (mut record, mut found) = (base, Vec::new());
-    for number in FIRST_LOGICAL..FIRST_LOGICAL + MOST_LOGICAL {
+    for number in FIRST_LOGICAL..FIRST_LOGICAL + MAX_LOGICAL {
         let Some(entries) = read(record.saturating_mul(sector)).as_deref().and_then(entries) else { break };
         if let Some(data) = entries.iter().find(|entry| !is_extended(entry.kind)) {
             found.push(partition(number, data, Frame { sector, record, base: record }));

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use imgprep_map::{Class, Detail, Error, ErrorKind, UseKind};
+use imgprep_map::{Class, Code, Detail, Error, ErrorKind, UseKind};
+
+use crate::codes;
 
 /// Errors that only the engine can detect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,17 +91,17 @@ impl std::fmt::Display for Use<'_> {
 }
 
 impl Detail for EngineError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Overlap { .. } => "claims.overlap",
-            Self::PastEnd { .. } => "claims.past-end",
-            Self::ManyConflicts { .. } => "claims.many",
-            Self::NotOpen { .. } => "engine.file-not-open",
-            Self::BlockTooLarge { .. } => "engine.unit-too-large",
-            Self::Differs { .. } => "verify.differs",
-            Self::Interrupted => "engine.interrupted",
-            Self::Memory { .. } => "engine.memory",
-            Self::Threads { .. } => "engine.threads",
+            Self::Overlap { .. } => codes::USAGE_OVERLAP,
+            Self::PastEnd { .. } => codes::USAGE_PAST_END,
+            Self::ManyConflicts { .. } => codes::USAGE_MANY_CONFLICTS,
+            Self::NotOpen { .. } => codes::ENGINE_FILE_NOT_OPEN,
+            Self::BlockTooLarge { .. } => codes::ENGINE_BLOCK_TOO_LARGE,
+            Self::Differs { .. } => codes::VERIFY_DIFFERS,
+            Self::Interrupted => codes::ENGINE_INTERRUPTED,
+            Self::Memory { .. } => codes::ENGINE_MEMORY,
+            Self::Threads { .. } => codes::ENGINE_THREADS,
         }
     }
 
@@ -133,7 +135,7 @@ pub struct Loss {
     /// Bytes of the disk.
     pub disk: Range<u64>,
     /// Code of the error.
-    pub code: &'static str,
+    pub code: &'static Code,
     /// Its message, with path and offsets.
     pub message: String,
 }
@@ -165,7 +167,7 @@ impl Losses {
     /// joined.
     pub fn into_sorted(self) -> Vec<Loss> {
         let mut all = self.into_found();
-        all.sort_by(|a, b| (a.disk.start, a.disk.end, a.code).cmp(&(b.disk.start, b.disk.end, b.code)));
+        all.sort_by(|a, b| (a.disk.start, a.disk.end, a.code.id).cmp(&(b.disk.start, b.disk.end, b.code.id)));
         let mut joined: Vec<Loss> = Vec::new();
         for loss in all {
             match joined.last_mut() {

@@ -8,14 +8,14 @@ use imgprep_engine::Layer;
 use imgprep_map::{Error, ReadAt, ReadError, Source};
 
 /// Maximum bytes of tables that are read to count: about a second.
-const MOST_TABLES: u64 = 16 << 20;
+const MAX_TABLES: u64 = 16 << 20;
 /// Bytes of tables that may be read of every image.
-const LEAST_TABLES: u64 = 1 << 20;
+const MIN_TABLES: u64 = 1 << 20;
 
 /// Bytes of tables that may be read to count a layer of `actual` bytes: a thousandth of them, because the inspection of an
 /// empty image must not depend on its virtual size.
 pub(crate) fn counted_tables(actual: u64) -> u64 {
-    (actual >> 10).clamp(LEAST_TABLES, MOST_TABLES)
+    (actual >> 10).clamp(MIN_TABLES, MAX_TABLES)
 }
 
 /// Maximum number of extents: 16 MiB of bits may describe many more.
@@ -229,9 +229,9 @@ mod tests {
     #[test]
     fn a_disk_of_exbibytes_costs_no_more() {
         let map = Pages { page: 65536, count: 1 << 43, fails_at: None };
-        assert!(matches!(counted(map, MOST_TABLES), Counted::TablesTooLarge(MOST_TABLES)));
+        assert!(matches!(counted(map, MAX_TABLES), Counted::TablesTooLarge(MAX_TABLES)));
         let map = Pages { page: 0, count: 1 << 43, fails_at: None };
-        assert!(matches!(counted(map, MOST_TABLES), Counted::TooManyExtents));
+        assert!(matches!(counted(map, MAX_TABLES), Counted::TooManyExtents));
     }
 
     /// Data in every other mebibyte.
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn an_unreadable_table_is_reported() {
         let map = Pages { page: 8, count: 10, fails_at: Some(3) };
-        match counted(map, MOST_TABLES) {
+        match counted(map, MAX_TABLES) {
             Counted::Failed(error) => assert_eq!(error.at(), Some(3)),
             other => panic!("{other:?}"),
         }

@@ -1,8 +1,10 @@
 //! The contents of a disk of any format, from its first and last sectors.
 
-use imgprep_disk::{DiskFacts, MOST_READ, Oddity, Wanted};
+use imgprep_disk::{DiskFacts, MAX_READ, Oddity, Wanted};
 use imgprep_engine::{BoundedReader, Stack};
 use imgprep_map::{Error, Finding, Severity};
+
+use crate::codes;
 
 /// Length of the inspected part of a stream: two blocks of a ZVHD. Reading its end would decompress all of it.
 pub(crate) const STREAM_REACH: u64 = 4 << 20;
@@ -22,7 +24,7 @@ pub struct DiskInspection {
 pub(crate) fn inspect(stack: &Stack, sector: u32, format: &str) -> DiskInspection {
     let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
     let reach = if is_stream { STREAM_REACH } else { u64::MAX };
-    let reader = BoundedReader::new(stack, MOST_READ);
+    let reader = BoundedReader::new(stack, MAX_READ);
     let facts = imgprep_disk::inspect(&reader, Wanted { sector, reach }).ok();
     let is_raw = format == imgprep_raw::NAME;
     let oddities = facts.iter().flat_map(|facts| &facts.oddities);
@@ -38,8 +40,11 @@ fn finding(oddity: &Oddity, is_raw: bool) -> Finding {
         let message = format!("{message} (at disk offset {at})");
         return Finding { code: oddity.code, severity, at: None, message };
     }
-    let code =
-        if oddity.code == imgprep_disk::PARTITION_PAST_END { "raw.partition-past-end" } else { oddity.code };
+    let code = if oddity.code == imgprep_disk::codes::PARTITION_PAST_END {
+        codes::RAW_PARTITION_PAST_END
+    } else {
+        oddity.code
+    };
     Finding { code, severity, at: Some(at), message }
 }
 

@@ -13,7 +13,7 @@ use imgprep_open::{FollowPolicy, MemoryFiles, OpenOptions};
 
 use crate::backing::{OpenBacking, backing_path};
 use crate::bitmap_file::Made;
-use crate::joined_output::{JoinedTarget, paths_of};
+use crate::joined_output::{JoinedTarget, extents_of, paths_of};
 use crate::local_output::{DeviceTarget, FileTarget, PipeTarget};
 use crate::plan::tables_of;
 use crate::{
@@ -29,6 +29,8 @@ pub struct Converted {
     pub len: u64,
     /// Blocks of the format that are stored; in a format without blocks, ranges of 2 MiB that contain data.
     pub data_blocks: u64,
+    /// Further files of the output, whose names its file contains.
+    pub extents: Vec<PathBuf>,
     /// Bytes of a block; `None` if the output stores the disk contiguously.
     pub block: Option<u64>,
     /// Ranges that could not be read and are zeros in the output, of the table scan and of the conversion.
@@ -144,6 +146,7 @@ fn convert_into<'o>(
         return Err(RequestError::TargetNeedsFile { format: options.target.name() }.into());
     }
     let parts = format.files();
+    let extents = extents_of(&place.folder.join(&place.name), &parts);
     if !parts.is_empty() && !place.takes_files {
         return Err(RequestError::TargetNeedsNames.into());
     }
@@ -169,6 +172,7 @@ fn convert_into<'o>(
         table_scan,
         len: done.len,
         data_blocks: done.blocks,
+        extents,
         block: format.linear_at().is_none().then(|| format.block()),
         losses: losses.into_sorted(),
         bitmap: options.bitmap.as_ref().map(|(_, path)| path.clone()),

@@ -8,9 +8,9 @@ use imgprep_catalog::Match;
 use imgprep_engine::{
     Interrupt, Layer as EngineLayer, Options, ResolvedExtent, Stack, check_unused, cross_check,
 };
-use imgprep_io::{FileIdentity, ImageFile, SourceFile, SourceOptions};
+use imgprep_io::{FileIdentity, ImageFile};
 use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, StructureCounts};
-use imgprep_open::{Chain, DetectedFile, Layer, Named, OpenOptions};
+use imgprep_open::{Chain, DetectedFile, Layer, Named, OpenOptions, ProbedFile};
 
 use crate::RequestError;
 use crate::allocation::{Counted, count, counted_tables};
@@ -94,6 +94,11 @@ impl Disk {
     /// Opens an image and the files that it needs.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
         Ok(Self::from_chain(imgprep_open::open(path, options)?))
+    }
+
+    /// The same for a file that is open and whose matching formats are known.
+    pub fn open_probed(file: &ProbedFile, options: &OpenOptions) -> Result<Self, Error> {
+        Ok(Self::from_chain(imgprep_open::open_probed(file, options)?))
     }
 
     /// The disk of an open chain.
@@ -295,11 +300,4 @@ fn split(layer: Layer) -> (LayerInfo, EngineLayer) {
         files,
     };
     (info, EngineLayer { map, files: readers, names })
-}
-
-/// All formats that the bytes of a file match, whether or not it can be opened as a disk.
-pub fn matches_of(path: &Path) -> Result<Vec<Match>, Error> {
-    let file = SourceFile::open(path, SourceOptions::default())
-        .map_err(|error| Error::new(error).in_path(path.display().to_string()))?;
-    imgprep_catalog::matches_of(&file)
 }

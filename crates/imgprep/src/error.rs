@@ -1,6 +1,8 @@
 //! Requests that the library rejects.
 
-use imgprep_map::{Class, Detail, Hint};
+use imgprep_map::{Class, Code, Detail, Hint};
+
+use crate::codes;
 
 /// A request that contradicts itself or the state of the files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,26 +104,26 @@ pub enum RequestError {
 }
 
 impl Detail for RequestError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::InUse => "source.in-use",
-            Self::OutputIsSource { .. } => "output.is-source",
-            Self::OutputTwice { .. } => "output.twice",
-            Self::VerifyPipe => "convert.verify-pipe",
-            Self::TargetNeedsFile { .. } => "convert.needs-file",
-            Self::TargetNeedsNames => "convert.needs-names",
-            Self::NotReadable => "convert.verify-unreadable",
-            Self::UnknownProfile { .. } => "check.profile",
-            Self::BitmapNeedsRaw => "bitmap.needs-raw",
-            Self::BitmapCommand { .. } => "bitmap.command-failed",
-            Self::LinkDangling { .. } => "folder.link.dangling",
-            Self::LinkOutside { .. } => "folder.link.outside",
-            Self::NoImages => "check.no-images",
-            Self::DeviceLength { .. } => "output.device-length",
-            Self::Granularity { .. } => "compare.granularity",
-            Self::NotOptimized { .. } => "optimize.unsuitable",
-            Self::ReceiptWithoutDigest => "verify.no-digest",
-            Self::DeviceNeedsForce => "output.device",
+            Self::InUse => codes::SOURCE_IN_USE,
+            Self::OutputIsSource { .. } => codes::OUTPUT_IS_SOURCE,
+            Self::OutputTwice { .. } => codes::OUTPUT_TWICE,
+            Self::VerifyPipe => codes::CONVERT_VERIFY_PIPE,
+            Self::TargetNeedsFile { .. } => codes::CONVERT_NEEDS_FILE,
+            Self::TargetNeedsNames => codes::CONVERT_NEEDS_NAMES,
+            Self::NotReadable => codes::CONVERT_VERIFY_UNREADABLE,
+            Self::UnknownProfile { .. } => codes::CHECK_PROFILE,
+            Self::BitmapNeedsRaw => codes::BITMAP_NEEDS_RAW,
+            Self::BitmapCommand { .. } => codes::BITMAP_COMMAND_FAILED,
+            Self::LinkDangling { .. } => codes::FOLDER_LINK_DANGLING,
+            Self::LinkOutside { .. } => codes::FOLDER_LINK_OUTSIDE,
+            Self::NoImages => codes::CHECK_NO_IMAGES,
+            Self::DeviceLength { .. } => codes::OUTPUT_DEVICE_LENGTH,
+            Self::Granularity { .. } => codes::COMPARE_GRANULARITY,
+            Self::NotOptimized { .. } => codes::OPTIMIZE_UNSUITABLE,
+            Self::ReceiptWithoutDigest => codes::VERIFY_NO_DIGEST,
+            Self::DeviceNeedsForce => codes::OUTPUT_DEVICE,
         }
     }
 

@@ -2,14 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use imgprep_catalog::{DetectError, detect};
-use imgprep_io::SourceFile;
 use imgprep_map::Error;
-use imgprep_open::{FollowPolicy, OpenOptions, hints};
-use imgprep_policy::Kind;
+use imgprep_open::{FollowPolicy, OpenOptions};
 
 use crate::RequestError;
-use crate::parts::parts_among;
+use crate::parts::{Candidate, parts_of};
 
 /// The images in a folder and in the folders below it, sorted by name: files with the extension of an image, and those
 /// whose bytes match a format. Links to folders are not followed. A link that [`check_link`] rejects is recognised by its
@@ -39,15 +36,20 @@ fn files_below(
                     below.push(path);
                 }
             }
-            Ok(_) if path.is_file() && is_image(&path, options) => found.push(path),
+            Ok(_) if path.is_file() => {
+                let file = Candidate::examine(path, options);
+                if file.is_image || has_image_extension(&file.path) {
+                    found.push(file);
+                }
+            }
             Ok(_) => {}
         }
     }
-    let parts = parts_among(&found, options);
-    found.retain(|path| !parts.contains_key(path));
-    found.extend(below);
-    found.sort();
-    found
+    let parts = parts_of(&found);
+    let whole = found.into_iter().map(|file| file.path).filter(|path| !parts.contains_key(path));
+    let mut paths: Vec<_> = whole.chain(below).collect();
+    paths.sort();
+    paths
 }
 
 /// The entries of a folder by name, as far as it can be listed.
@@ -90,33 +92,6 @@ fn has_image_extension(path: &Path) -> bool {
     imgprep_catalog::image_extensions().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
-fn is_image(path: &Path, options: &OpenOptions) -> bool {
-    if has_image_extension(path) {
-        return true;
-    }
-    let Ok(file) = SourceFile::open(path, options.source) else { return false };
-    match detect(&file, hints(&file, None)) {
-        Ok(detection) => detection.evidence.is_some(),
-        Err(error) => {
-            let is_ambiguous = matches!(error.detail(), Some(DetectError::Ambiguous { .. }));
-            is_ambiguous || !matches!(kind_of(&error), Kind::Other(_))
-        }
-    }
-}
-
-/// The kind of a file that was not detected as a readable disk.
-pub(crate) fn kind_of(error: &Error) -> Kind {
-    match error.detail::<DetectError>() {
-        Some(DetectError::Unsupported { name, .. } | DetectError::Padded { name, .. }) => {
-            Kind::Unread((*name).into())
-        }
-        Some(DetectError::NoDisk { name: "iso9660", .. }) => Kind::Iso,
-        Some(DetectError::NoDisk { name, .. }) => Kind::Other((*name).into()),
-        Some(DetectError::Empty) => Kind::Other("empty".into()),
-        _ => Kind::Other("unknown".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,7 +115,7 @@ mod tests {
             std::os::unix::fs::symlink(target, folder.join(link)).unwrap();
         }
         let code = |link: &str, follow| {
-            check_link(&folder.join(link), &folder, follow).err().map(|error| error.code())
+            check_link(&folder.join(link), &folder, follow).err().map(|error| error.code().id)
         };
         for link in ["inside", "sub/up", "b.raw"] {
             assert_eq!(
@@ -170,7 +145,7 @@ mod tests {
         let mut failed = Vec::new();
         let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let files = image_files(folder, &OpenOptions::default(), &mut |path, error| {
-            failed.push((name(path), error.code()));
+            failed.push((name(path), error.code().id));
         });
         (files.iter().map(|path| name(path)).collect(), failed)
     }

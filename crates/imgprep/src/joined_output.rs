@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use imgprep_io::{Existing, ImageFile, OpenError, OutputFile, OutputOptions};
 use imgprep_map::{Error, FilePart, Sink, SinkKind, WriteError};
 
-use crate::Output;
+use crate::{Output, Target};
 
 /// A file and its addresses.
 struct Joined {
@@ -47,8 +47,24 @@ pub(crate) fn paths_of(path: &Path, parts: &[FilePart]) -> Vec<PathBuf> {
     parts.iter().map(|part| path_of(&resolved(path), part)).collect()
 }
 
+/// Like [`paths_of`], without the file at `path` itself.
+pub(crate) fn extents_of(path: &Path, parts: &[FilePart]) -> Vec<PathBuf> {
+    let path = resolved(path);
+    parts.iter().filter(|part| part.name.is_some()).map(|part| path_of(&path, part)).collect()
+}
+
 fn path_of(path: &Path, part: &FilePart) -> PathBuf {
     part.name.as_ref().map_or_else(|| path.to_path_buf(), |name| path.with_file_name(name))
+}
+
+impl Target {
+    /// The paths of all files, apart from `path` itself, that an image at `path` can consist of. An image has as many of them,
+    /// from the first one, as its size requires. Empty for a target of one file.
+    pub fn extent_paths(&self, path: &Path) -> Vec<PathBuf> {
+        let path = resolved(path);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        self.extent_names(&name).into_iter().map(|name| path.with_file_name(name)).collect()
+    }
 }
 
 impl JoinedTarget {
@@ -263,7 +279,7 @@ mod tests {
         let path = folder.path().join("d");
         std::fs::write(folder.path().join("x2"), "old").unwrap();
         let error = JoinedTarget::create(&path, &parts(), OutputOptions::default()).err().unwrap();
-        assert_eq!(error.code(), "io.output.exists");
+        assert_eq!(error.code().id, "io.output.exists");
         assert_eq!(names(folder.path()), ["x2"]);
         let replace = OutputOptions { existing: Existing::Replace, ..OutputOptions::default() };
         let target = JoinedTarget::create(&path, &parts(), replace).unwrap();

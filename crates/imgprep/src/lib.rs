@@ -1,4 +1,4 @@
-//! Inspects and converts virtual-disk images: the library behind the program.
+//! Inspects and converts virtual-disk images: the library that the program uses.
 //!
 //! ```
 //! use imgprep::{ErrorKind, Target};
@@ -65,6 +65,7 @@ mod discard;
 mod disk;
 mod error;
 mod extents;
+mod file_kind;
 mod files;
 mod folder;
 mod joined_output;
@@ -97,7 +98,7 @@ pub use conversion::Conversion;
 pub use convert::{ConversionDigests, Converted, convert, convert_planned, convert_planned_to, convert_to};
 pub use convert_options::{Checksum, ConvertOptions, Destination, Verify};
 pub use digest::digest;
-pub use disk::{Disk, LayerInfo, matches_of};
+pub use disk::{Disk, LayerInfo};
 pub use error::RequestError;
 pub use extents::Extents;
 pub use files::{Files, Role};
@@ -105,8 +106,10 @@ pub use folder::{check_link, image_files};
 pub use listed::listed;
 pub use measure::{Measure, Measurement, measure, measure_size};
 pub use memory_output::MemoryOutput;
-pub use open::{open, open_reader, open_reader_with, open_with};
-pub use optimize::{OptimizeOptions, Optimized, optimize_in_place, optimize_to, plan_optimize};
+pub use open::{open, open_reader, open_reader_with, open_with, probe};
+pub use optimize::{
+    Fragmentation, OptimizeOptions, Optimized, optimize_in_place, optimize_to, plan_optimize,
+};
 pub use output::Output;
 pub use parts::parts_among;
 pub use plan::{Plan, plan};
@@ -129,6 +132,7 @@ pub use imgprep_engine::{
     Loss, OnLoss, Options as RunOptions, PartAllocation, Progress, ProgressReading, ResolvedExtent,
     TableScan,
 };
+pub use imgprep_io::codes::IO_OUTPUT_EXISTS as OUTPUT_EXISTS;
 pub use imgprep_io::{
     Access, Allocator, BlockCache, CacheMode, CreateError, Existing, FileIdentity, ImageFile, NamedReader,
     OpenError, OutputOptions, SourceFile, SourceOptions, Sync, UnknownUse, free_space, hidden_prefix,
@@ -143,7 +147,8 @@ pub use imgprep_map::{
     Value, WriteError, hex, is_printable, printable, printable_json,
 };
 pub use imgprep_open::{
-    Chain, ChainError, FollowPolicy, Layer, MemoryFiles, Mismatch, Named, Namespace, OpenOptions, open_source,
+    Chain, ChainError, FollowPolicy, Layer, MemoryFiles, Mismatch, Named, Namespace, OpenOptions, ProbedFile,
+    open_source,
 };
 pub use imgprep_policy as policy;
 pub use imgprep_qcow::ClusterSize as QcowClusterSize;

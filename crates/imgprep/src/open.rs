@@ -4,7 +4,7 @@ use std::path::Path;
 
 use imgprep_io::NamedReader;
 use imgprep_map::{Error, ReadAt};
-use imgprep_open::{FollowPolicy, OpenOptions};
+use imgprep_open::{FollowPolicy, OpenOptions, ProbedFile};
 
 use crate::Disk;
 
@@ -16,6 +16,13 @@ pub fn open(path: impl AsRef<Path>) -> Result<Disk, Error> {
 /// Opens an image with options: format, follow policy, limits, parents.
 pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Disk, Error> {
     Disk::open(path.as_ref(), options)
+}
+
+/// Opens a file and finds the formats that its bytes match, whether or not it can be opened as a disk.
+pub fn probe(path: impl AsRef<Path>, options: &OpenOptions) -> Result<ProbedFile, Error> {
+    let name = path.as_ref().display().to_string();
+    let file = imgprep_open::open_given(path.as_ref(), options)?;
+    ProbedFile::probe(name.clone(), file).map_err(|error| error.in_path(name))
 }
 
 /// Opens an image from a reader: bytes in memory, or a source made by the caller.

@@ -52,6 +52,22 @@ pub struct Optimized {
     pub zeros: u64,
     /// Bytes of allocation units of the file that nothing refers to.
     pub leaks: u64,
+    /// The rest of what is saved, in bytes: better compression where the payload is compressed, shorter tables, and space
+    /// between structures that is no leak.
+    pub other: u64,
+    /// Whether the rewritten image is compressed.
+    pub is_compressed: bool,
+    /// The fragmentation that is removed, for formats that count it.
+    pub fragmentation: Option<Fragmentation>,
+}
+
+/// The fragmentation of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragmentation {
+    /// Clusters that do not follow their predecessor in the file.
+    pub fragmented: u64,
+    /// All stored clusters.
+    pub stored: u64,
 }
 
 impl Optimized {
@@ -77,7 +93,7 @@ pub fn plan_optimize(
     let before = disk.layers()[0].file_len(); // OK: a disk has a layer.
     let rewriting = ConvertOptions { verify: Verify::Skip, ..rewriting };
     let done = convert_planned_to(&disk, Some(plan), Discard, &rewriting, run)?;
-    rewritten(&disk, before, done.len.min(before), &done)
+    rewritten(&disk, before, done.len.min(before), &rewriting, &done)
 }
 
 /// Optimizes an image in place.
@@ -110,7 +126,7 @@ pub fn optimize_in_place(
     let inner = FileTarget { file, path: path.to_path_buf() };
     let output = Replacement { inner, exclusion, before, after: &after };
     let done = convert_planned_to(&disk, Some(plan), output, &rewriting, run)?;
-    rewritten(&disk, before, after.get(), &done)
+    rewritten(&disk, before, after.get(), &rewriting, &done)
 }
 
 /// Writes an optimized image to a new file: a sparse copy, or a rewritten image with a new UUID.
@@ -129,9 +145,9 @@ pub fn optimize_to(
     let done = convert_planned(disk, Some(plan), &Destination::Path(path.into()), &rewriting, run)?;
     if is_linear {
         let after = imgprep_io::space_taken(path).unwrap_or(done.len);
-        return Ok(Optimized { punches: true, before, after, zeros: 0, leaks: 0 });
+        return Ok(with_holes(before, after, 0));
     }
-    rewritten(disk, before, done.len, &done)
+    rewritten(disk, before, done.len, &rewriting, &done)
 }
 
 /// The conversion of an image into its own format, with its table scan. Without a UUID it gets a random one.
@@ -162,18 +178,39 @@ fn rewriting(
 }
 
 /// The result of a conversion that rewrote an image, or would have.
-fn rewritten(disk: &Disk, before: u64, after: u64, done: &Converted) -> Result<Optimized, Error> {
+fn rewritten(
+    disk: &Disk,
+    before: u64,
+    after: u64,
+    rewriting: &ConvertOptions,
+    done: &Converted,
+) -> Result<Optimized, Error> {
     let stored = done.table_scan.data + done.table_scan.compressed;
     let needed = done.data_blocks.saturating_mul(done.block.unwrap_or(0));
     let unit = top_facts(disk)?.cluster_size.unwrap_or(0);
     let counts = disk.check_structure(0, &mut |_| ControlFlow::Continue(()))?;
+    let zeros = stored.saturating_sub(needed);
+    let leaks = counts.leaks.saturating_mul(unit);
+    // Zeros that are stored compressed take next to no space.
+    let named = zeros.min(done.table_scan.data).saturating_add(leaks);
+    let fragmentation = counts.fragmented.zip(counts.allocated);
     Ok(Optimized {
         punches: false,
         before,
         after,
-        zeros: stored.saturating_sub(needed),
-        leaks: counts.leaks.saturating_mul(unit),
+        zeros,
+        leaks,
+        other: before.saturating_sub(after).saturating_sub(named),
+        is_compressed: rewriting.target.compression().is_some(),
+        fragmentation: fragmentation.map(|(fragmented, stored)| Fragmentation { fragmented, stored }),
     })
+}
+
+/// The result for an image of which nothing but zeros is removed.
+fn with_holes(before: u64, after: u64, zeros: u64) -> Optimized {
+    let (leaks, other) = (0, 0);
+    let (is_compressed, fragmentation) = (false, None);
+    Optimized { punches: true, before, after, zeros, leaks, other, is_compressed, fragmentation }
 }
 
 fn in_path(path: &Path) -> impl Fn(Error) -> Error {
@@ -205,6 +242,18 @@ fn check_rewritable(disk: &Disk) -> Result<(), Error> {
     Err(RequestError::NotOptimized { reason: "it contains snapshots, which would be lost" }.into())
 }
 
+/// Whether a rewritten image has everything but comments and identities of the old one.
+pub(crate) fn is_rewritable(disk: &Disk) -> bool {
+    let has_bitmaps = || {
+        disk.layers()
+            .iter()
+            .flat_map(|layer| &layer.findings)
+            .any(|it| it.code == imgprep_qcow2::codes::BITMAPS)
+    };
+    let is_writable = |facts: &Facts| Target::same_as(facts, false, &[]).is_ok();
+    check_rewritable(disk).is_ok() && top_facts(disk).is_ok_and(is_writable) && !has_bitmaps()
+}
+
 fn punch_in_place(
     path: &Path,
     identity: FileIdentity,
@@ -234,7 +283,7 @@ fn punch(
         Made::ours(bitmap, path, options)?.publish()?;
     }
     let after = before.saturating_sub(punched.zeros);
-    Ok(Optimized { punches: true, before, after, zeros: punched.zeros, leaks: 0 })
+    Ok(with_holes(before, after, punched.zeros))
 }
 
 /// A file for the engine.

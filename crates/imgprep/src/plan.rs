@@ -18,6 +18,8 @@ pub struct Plan {
     pub len: u64,
     /// Whether the length is exact.
     pub is_exact: bool,
+    /// Files of the output.
+    pub files: usize,
     /// Ranges that cannot be read.
     pub losses: Vec<Loss>,
     /// The conversions that the table scan is valid for.
@@ -45,6 +47,7 @@ pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<
         table_scan,
         len,
         is_exact: format.linear_at().is_some() && format.files().is_empty(),
+        files: format.files().len().max(1),
         losses,
         scope,
     })

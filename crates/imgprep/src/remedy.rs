@@ -4,28 +4,33 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use imgprep_catalog::DetectError;
-use imgprep_map::Error;
+use imgprep_map::{Error, Remedy};
 use imgprep_policy::quote;
 
 /// Extensions that decompressing and decrypting take away.
-const PACKED: &[&str] =
+const COMPRESSED_EXTENSIONS: &[&str] =
     &["gz", "xz", "zst", "zstd", "lzma", "bz2", "bz3", "lz4", "lz", "lzo", "lrz", "z", "gpg", "pgp", "age"];
 
-/// The command that gets on from a file that is not read, with the file's name in it.
-pub fn remedy(error: &Error) -> Option<String> {
+/// What to do about a file that is not read: a command with its name.
+pub fn remedy(error: &Error) -> Option<Remedy> {
     let detail = error.detail::<DetectError>()?;
     let path = Path::new(error.path().unwrap_or("FILE"));
     if let Some(descriptor) = descriptor(detail, path) {
-        return Some(format!("imgprep info {}", quote(descriptor.as_os_str())));
+        let arguments = quote(descriptor.as_os_str());
+        return Some(Remedy::Imgprep { command: "info", arguments, comment: None });
     }
-    let command = detail.command()?;
-    let words = command.split(' ').map(|word| {
+    Some(detail.remedy()?.map(|line| with_names(line, path)))
+}
+
+/// The command line with the name of the file and of an output that does not exist yet.
+fn with_names(line: &str, path: &Path) -> String {
+    let words = line.split(' ').map(|word| {
         if let Some(rest) = word.strip_prefix("FILE") {
             return quote(with_ending(path, rest).as_os_str());
         }
         word.strip_prefix("OUT").map_or_else(|| word.to_string(), |rest| quote(free(path, rest).as_os_str()))
     });
-    Some(words.collect::<Vec<_>>().join(" "))
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The descriptor beside a file that is a part of a disk and was not read for that.
@@ -45,9 +50,10 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// A name beside `path` that no file has: its own without the extension of a compressor, else with `.raw` (or `ending`)
-/// behind it.
+/// after it.
 fn free(path: &Path, ending: &str) -> PathBuf {
-    let is_compressed = |extension: &OsStr| PACKED.iter().any(|known| extension.eq_ignore_ascii_case(known));
+    let is_compressed =
+        |extension: &OsStr| COMPRESSED_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known));
     let shorter = path.extension().is_some_and(is_compressed) && ending.is_empty();
     let ending = if ending.is_empty() { ".raw" } else { ending };
     let numbered = (1_u32..).map(|number| with_ending(path, &format!(".{number}{ending}")));
@@ -62,11 +68,11 @@ mod tests {
     use super::*;
 
     fn command(detail: DetectError, path: &Path) -> String {
-        remedy(&Error::new(detail).in_path(path.display().to_string())).unwrap()
+        remedy(&Error::new(detail).in_path(path.display().to_string())).unwrap().to_string()
     }
 
     fn compressed(name: &'static str) -> DetectError {
-        DetectError::NoDisk { name, at: 0, says: String::new(), remedy: "" }
+        DetectError::NoDisk { name, at: 0, description: String::new(), remedy: "" }
     }
 
     #[test]
@@ -93,7 +99,7 @@ mod tests {
         let part = folder.path().join("web-flat.vmdk");
         let detail = || DetectError::ExtensionDenied {
             ending: "-flat.vmdk".into(),
-            says: String::new(),
+            description: String::new(),
             descriptor: Some("web.vmdk".into()),
         };
         assert_eq!(command(detail(), &part), format!("imgprep info --from raw {}", part.display()));

@@ -37,5 +37,5 @@ fn check_profile_distinguishes_a_missing_file_from_a_bad_image() {
     let checked = check_profile::check(&path, "otc").unwrap().unwrap();
     assert!(!checked.routes.is_empty());
     assert!(check_profile::check(&folder.path().join("missing"), "otc").unwrap().is_none());
-    assert_eq!(check_profile::check(&path, "no-such").unwrap_err().code(), "check.profile");
+    assert_eq!(check_profile::check(&path, "no-such").unwrap_err().code().id, "check.profile");
 }

@@ -121,7 +121,7 @@ fn an_output_that_cannot_be_read_back_is_not_verified() {
     let disk = imgprep::open_reader(vec![7; 4096]).unwrap();
     let output = Prefix::new(4096);
     let error = failed(disk.convert(Target::Raw).verify(true).write_to(&output));
-    assert_eq!((error.code(), error.path()), ("convert.verify-unreadable", Some("prefix")));
+    assert_eq!((error.code().id, error.path()), ("convert.verify-unreadable", Some("prefix")));
     assert_eq!(*output.bytes.lock().unwrap(), [0; 4096], "nothing was written");
 }
 
@@ -147,13 +147,13 @@ fn errors_have_a_kind_a_code_a_path_and_an_offset() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.qcow2");
     let error = failed(imgprep::open(&missing));
-    assert_eq!((error.kind(), error.code()), (ErrorKind::NotFound, "io.open.not-found"));
+    assert_eq!((error.kind(), error.code().id), (ErrorKind::NotFound, "io.open.not-found"));
     assert_eq!((error.path(), error.offset()), (missing.to_str(), None));
 
     let error = failed(imgprep::check(&missing).run());
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let error = failed(imgprep::check(folder.path()).profile("no-such").run());
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Refused, "check.profile"));
+    assert_eq!((error.kind(), error.code().id), (ErrorKind::Refused, "check.profile"));
 
     let mut corrupt = sample().files[0].bytes.clone();
     corrupt[20..24].copy_from_slice(&77_u32.to_be_bytes());
@@ -188,13 +188,13 @@ fn targets_have_names_and_levels() {
     for (target, level) in
         [(&zvhd2, 0), (&zvhd2, 23), (&zvhd2, u32::MAX), (&zlib, 0), (&zlib, 10), (&Target::Raw, 1)]
     {
-        assert_eq!(failed(target.clone().with_level(level)).code(), "convert.level", "{target:?} {level}");
+        assert_eq!(failed(target.clone().with_level(level)).code().id, "convert.level", "{target:?} {level}");
     }
     let error = failed(Target::from_name("avhdx"));
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Unsupported, "convert.target"));
+    assert_eq!((error.kind(), error.code().id), (ErrorKind::Unsupported, "convert.target"));
     let disk = imgprep::open_reader(vec![7; 512]).unwrap();
     let error = failed(disk.convert(Target::Raw).compression_level(3).write_to(MemoryOutput::new()));
-    assert_eq!(error.code(), "convert.level");
+    assert_eq!(error.code().id, "convert.level");
 }
 
 #[test]
@@ -250,8 +250,11 @@ fn a_reader_opens_no_other_file() {
     let disk = imgprep::open_reader(top).unwrap();
     assert_eq!(disk.unopened().len(), 1);
     let error = disk.extents().next().unwrap().unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::Refused, "open.gate.shut"));
-    assert_eq!(failed(disk.convert(Target::Raw).write_to(MemoryOutput::new())).code(), "open.gate.shut");
+    assert_eq!((error.kind(), error.code().id), (ErrorKind::Refused, "open.follow.denied"));
+    assert_eq!(
+        failed(disk.convert(Target::Raw).write_to(MemoryOutput::new())).code().id,
+        "open.follow.denied"
+    );
 }
 
 #[test]
@@ -285,7 +288,7 @@ fn a_missing_parent_in_memory_is_not_searched_on_disk() {
     files.add("top.qcow2", image.files[0].bytes.clone());
     let options = OpenOptions { namespace: Some(Arc::new(files)), ..OpenOptions::default() };
     let error = failed(imgprep::open_with("top.qcow2", &options));
-    assert_eq!((error.kind(), error.code()), (ErrorKind::NotFound, "open.name.missing"));
+    assert_eq!((error.kind(), error.code().id), (ErrorKind::NotFound, "open.name.missing"));
 }
 
 /// Compiles only if the types in the signatures of the public functions have names in `imgprep`.
@@ -382,6 +385,7 @@ fn types_in_public_signatures_can_be_named() {
         imgprep::ComparedProperty,
         imgprep::OptimizeOptions,
         imgprep::Optimized,
+        imgprep::Fragmentation,
         imgprep::UnknownUse,
         imgprep::ConvertOptions,
         imgprep::Destination,
@@ -430,6 +434,7 @@ fn types_in_public_signatures_can_be_named() {
         imgprep::policy::Rule,
         imgprep::policy::RuleId,
         imgprep::policy::RouteVerdict,
+        imgprep::policy::ExportCommand,
         imgprep::policy::Verdict,
         // Errors.
         imgprep::Error,

@@ -182,12 +182,12 @@ mod tests {
         let (_temp, source) = source_of(&[1; 4096]);
         assert_eq!(place(&[1; 4096]), None);
         assert_eq!(place(&vec![1; 1 << 20]), None);
-        assert_eq!(place(&source.mapped(0..4096).unwrap()[4096..]), None, "right behind the end");
+        assert_eq!(place(&source.mapped(0..4096).unwrap()[4096..]), None, "right after the end");
         assert_eq!(place(b""), None);
     }
 
     #[test]
-    fn bytes_that_go_on_behind_a_mapping_are_not_all_of_the_file() {
+    fn bytes_that_go_on_after_a_mapping_are_not_all_of_the_file() {
         let (bytes, file) = (vec![1; 8192], Arc::new(tempfile::tempfile().unwrap()));
         let _half = Listed::new(&bytes[..4096], &file, 0);
         assert_eq!(place(&bytes), None);

@@ -2,7 +2,9 @@
 
 use std::io::ErrorKind;
 
-use imgprep_map::{Class, Detail, Hint, WriteError};
+use imgprep_map::{Class, Code, Detail, Hint, WriteError};
+
+use crate::codes;
 
 /// An I/O error in the system's words, without the number that Rust appends.
 pub fn reason(error: &std::io::Error) -> String {
@@ -58,17 +60,17 @@ pub enum OpenError {
 }
 
 impl Detail for OpenError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::NotFound => "io.open.not-found",
-            Self::Permission => "io.open.permission",
-            Self::Directory => "io.open.directory",
-            Self::Special { .. } => "io.open.special",
-            Self::Link => "io.open.link",
-            Self::Replaced => "io.open.replaced",
-            Self::Failed { .. } => "io.open.failed",
-            Self::Short { .. } => "io.stdin.short",
-            Self::Long { .. } => "io.stdin.long",
+            Self::NotFound => codes::IO_OPEN_NOT_FOUND,
+            Self::Permission => codes::IO_OPEN_PERMISSION,
+            Self::Directory => codes::IO_OPEN_DIRECTORY,
+            Self::Special { .. } => codes::IO_OPEN_SPECIAL,
+            Self::Link => codes::IO_OPEN_LINK,
+            Self::Replaced => codes::IO_OPEN_REPLACED,
+            Self::Failed { .. } => codes::IO_OPEN_FAILED,
+            Self::Short { .. } => codes::IO_STDIN_SHORT,
+            Self::Long { .. } => codes::IO_STDIN_LONG,
         }
     }
 
@@ -157,14 +159,14 @@ impl From<WriteError> for CreateError {
 }
 
 impl Detail for CreateError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Exists => "io.output.exists",
-            Self::Special { .. } => "io.output.special",
-            Self::Busy => "io.output.busy",
+            Self::Exists => codes::IO_OUTPUT_EXISTS,
+            Self::Special { .. } => codes::IO_OUTPUT_SPECIAL,
+            Self::Busy => codes::IO_OUTPUT_BUSY,
             // The same as when it is met while writing.
-            Self::NoSpace { .. } => "io.write.no-space",
-            Self::Failed { .. } => "io.output.failed",
+            Self::NoSpace { .. } => imgprep_map::codes::WRITE_NO_SPACE,
+            Self::Failed { .. } => codes::IO_OUTPUT_FAILED,
         }
     }
 
@@ -200,9 +202,9 @@ mod tests {
     fn a_full_disk_has_one_code_wherever_it_is_met() {
         for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
             let error = CreateError::failed("synced")(kind.into());
-            assert_eq!((error.code(), error.class()), ("io.write.no-space", Class::Io));
+            assert_eq!((error.code().id, error.class()), ("io.write.no-space", Class::Io));
         }
-        assert_eq!(CreateError::failed("synced")(ErrorKind::Other.into()).code(), "io.output.failed");
+        assert_eq!(CreateError::failed("synced")(ErrorKind::Other.into()).code().id, "io.output.failed");
     }
 
     #[test]
@@ -229,7 +231,7 @@ mod tests {
             (ErrorKind::NotADirectory, "io.open.failed"),
         ] {
             let error = OpenError::from(std::io::Error::from(kind));
-            assert_eq!((error.code(), error.class()), (code, Class::Io));
+            assert_eq!((error.code().id, error.class()), (code, Class::Io));
         }
     }
 }

@@ -6,8 +6,9 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use imgprep_map::{Class, Detail, Error, Hint};
+use imgprep_map::{Class, Code, Detail, Error, Hint};
 
+use crate::codes;
 use crate::os::{self, Lease};
 use crate::{FileIdentity, OpenError, reason};
 
@@ -48,14 +49,14 @@ pub enum InPlaceError {
 }
 
 impl Detail for InPlaceError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::InUse => "in-place.in-use",
-            Self::Unknown { .. } => "in-place.unknown-use",
-            Self::NotRegular => "in-place.not-regular",
-            Self::Replaced => "in-place.replaced",
-            Self::Punch { .. } => "in-place.punch",
-            Self::Read { .. } => "in-place.read",
+            Self::InUse => codes::IN_PLACE_IN_USE,
+            Self::Unknown { .. } => codes::IN_PLACE_UNKNOWN_USE,
+            Self::NotRegular => codes::IN_PLACE_NOT_REGULAR,
+            Self::Replaced => codes::IN_PLACE_REPLACED,
+            Self::Punch { .. } => codes::IN_PLACE_PUNCH,
+            Self::Read { .. } => codes::IN_PLACE_READ,
         }
     }
 
@@ -250,7 +251,7 @@ mod tests {
     const ACCEPT: UnknownUse = UnknownUse::Accept;
 
     fn code(result: Result<InPlaceFile, Error>) -> &'static str {
-        result.err().unwrap().code()
+        result.err().unwrap().code().id
     }
 
     fn file() -> (tempfile::NamedTempFile, FileIdentity) {
@@ -264,7 +265,7 @@ mod tests {
     fn a_file_that_another_description_has_open_is_in_use() {
         let (file, identity) = file();
         assert_eq!(code(InPlaceFile::open(file.path(), identity, ACCEPT)), "in-place.in-use");
-        assert_eq!(WriterExclusion::new(file.path(), ACCEPT).unwrap_err().code(), "in-place.in-use");
+        assert_eq!(WriterExclusion::new(file.path(), ACCEPT).unwrap_err().code().id, "in-place.in-use");
         let path = file.into_temp_path();
         assert!(InPlaceFile::open(&path, identity, UnknownUse::Refuse).is_ok());
         // A reader is no obstacle to a replacement.
@@ -287,7 +288,7 @@ mod tests {
             while shared.punch(0..4096).is_ok() {
                 std::thread::yield_now();
             }
-            assert_eq!(shared.punch(0..4096).unwrap_err().code(), "in-place.in-use");
+            assert_eq!(shared.punch(0..4096).unwrap_err().code().id, "in-place.in-use");
             let _ = os::set_lease(&shared.file, Lease::Returned);
             assert!(other.join().unwrap());
         });
@@ -297,7 +298,7 @@ mod tests {
     fn a_file_system_without_leases_needs_consent() {
         let device = File::open("/dev/null").unwrap();
         let error = leased(&device, Lease::NoWriter, UnknownUse::Refuse).unwrap_err();
-        assert_eq!((error.code(), error.hint()), ("in-place.unknown-use", Some(Hint::IgnoreUse)));
+        assert_eq!((error.code().id, error.hint()), ("in-place.unknown-use", Some(Hint::IgnoreUse)));
         assert_eq!(leased(&device, Lease::NoWriter, ACCEPT), Ok(false));
     }
 
@@ -316,9 +317,9 @@ mod tests {
         let file = File::open(file.path()).unwrap();
         let file = InPlaceFile::new(file, Mode::Exclusive { has_lease: false }).unwrap();
         let error = file.punch(4096..8192).unwrap_err();
-        assert_eq!((error.code(), error.at()), ("in-place.punch", Some(4096)));
+        assert_eq!((error.code().id, error.at()), ("in-place.punch", Some(4096)));
         let error = file.read(8000, &mut [0; 512]).unwrap_err();
-        assert_eq!((error.code(), error.at()), ("in-place.read", Some(8000)));
+        assert_eq!((error.code().id, error.at()), ("in-place.read", Some(8000)));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod beneath;
 mod block_cache;
 mod clone;
-mod codes;
+pub mod codes;
 mod device;
 mod direct;
 mod error;

@@ -491,7 +491,7 @@ mod tests {
         let output = OutputFile::create(&folder.path().join("a"), OutputOptions::default()).unwrap();
         let error = output.write_at(512, &[source.mapped(0..4096).unwrap()]).unwrap_err();
         assert_eq!(error, WriteError::SourceFault { at: 512 });
-        assert_eq!(imgprep_map::Detail::code(&error), "io.write.source-fault");
+        assert_eq!(imgprep_map::Detail::code(&error).id, "io.write.source-fault");
     }
 
     #[test]

@@ -337,7 +337,7 @@ mod tests {
         positioned.read_exact_at(&mut buf, 7).unwrap();
         assert_eq!(&buf, b"789");
         let past_end = ReadError::PastEnd { at: 8, len: 3, file_len: 10 };
-        assert_eq!(imgprep_map::Detail::code(&past_end), "io.read.past-end");
+        assert_eq!(imgprep_map::Detail::code(&past_end).id, "io.read.past-end");
         assert_eq!(positioned.read_exact_at(&mut buf, 8), Err(past_end));
         assert_eq!(source.identity(), positioned.identity());
         assert!(is_same_file(temp.path(), source.identity()));
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_behind_a_new_end_is_no_hole() {
+    fn the_place_after_a_new_end_is_no_hole() {
         let (temp, source) = file_of(&[7; 3 * 4096]);
         assert_eq!(source.next_data(4096), 4096);
         temp.as_file().set_len(4096).unwrap();
@@ -435,7 +435,7 @@ mod tests {
         assert_eq!(open("real/gone"), Err(OpenError::NotFound));
         assert_eq!(open("real"), Err(OpenError::Directory));
         assert_eq!(open("/"), Err(OpenError::Directory));
-        assert_eq!(OpenError::Link.code(), "io.open.link");
+        assert_eq!(OpenError::Link.code().id, "io.open.link");
     }
 
     #[test]
@@ -451,7 +451,7 @@ mod tests {
         assert!(same_file(&folder, name, &before).is_ok());
         std::fs::rename(root.join("other"), root.join("base")).unwrap();
         let error = same_file(&folder, name, &before).unwrap_err();
-        assert_eq!((error.code(), &error), ("io.open.replaced", &OpenError::Replaced));
+        assert_eq!((error.code().id, &error), ("io.open.replaced", &OpenError::Replaced));
         std::fs::remove_file(root.join("base")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", root.join("base")).unwrap();
         assert_eq!(same_file(&folder, name, &before).unwrap_err(), OpenError::Link);

@@ -1,9 +1,15 @@
 //! Codes as values: their meaning and their rule.
 
+use core::fmt;
+
 use crate::Class;
 
-/// A code of an error or a finding. Every crate that has codes lists them in a table, `CODES`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A code of an error or a finding.
+///
+/// Every crate that has codes declares them in its `codes.rs` with [`code_table!`](crate::code_table): errors and findings carry
+/// a reference to their row. `Display` and `Debug` print the id.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Code {
     /// Stable, dotted, lower case: `qcow2.l2.past-end`.
     pub id: &'static str,
@@ -83,5 +89,59 @@ impl Code {
         meaning: &'static str,
     ) -> Self {
         Self { id, class, meaning, rule, finding_rule: None }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.id)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.id, f)
+    }
+}
+
+/// Declares the codes of a crate: a constant for each, and `CODES`, the table of all of them.
+#[macro_export]
+macro_rules! code_table {
+    ($($name:ident = $kind:ident($id:literal $(, $text:literal)*)$(.$more:ident($($value:literal)?))*;)*) => {
+        $(
+            #[doc = concat!("`", $id, "`")]
+            pub const $name: &$crate::Code = &$crate::Code::$kind($id $(, $text)*)$(.$more($($value)?))*;
+        )*
+
+        /// All codes of this crate.
+        pub const CODES: &[&$crate::Code] = &[$($name),*];
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    // The constants are not public here.
+    #[allow(unreachable_pub)]
+    mod table {
+        code_table! {
+        LATE = corrupt("a.late", "structure/cut", "the file ends early");
+        EARLY = request("a.early", "the request came early");
+        }
+    }
+    use table::{CODES, EARLY, LATE};
+
+    #[test]
+    fn the_table_contains_every_code_and_each_prints_its_id() {
+        assert_eq!(CODES, [LATE, EARLY]);
+        assert_eq!(format!("{LATE} {EARLY:?} {LATE:>8}"), "a.late \"a.early\"   a.late");
+    }
+
+    #[test]
+    fn codes_are_compared_by_value() {
+        assert!(EARLY != LATE && *LATE == Code::corrupt("a.late", "structure/cut", "the file ends early"));
     }
 }

@@ -15,7 +15,7 @@ extern crate alloc;
 
 mod check;
 mod code;
-mod codes;
+pub mod codes;
 mod disk_map;
 mod error;
 mod image;
@@ -57,5 +57,6 @@ pub use codes::CODES;
 
 // The envelope of all errors, and escaping of untrusted text.
 pub use error::{
-    Class, Detail, Error, ErrorKind, Hint, Printable, hex, is_printable, printable, printable_json, size_text,
+    Class, Comment, Detail, Error, ErrorKind, Hint, Printable, Remedy, RemedyTemplate, hex, is_printable,
+    printable, printable_json, size_text,
 };

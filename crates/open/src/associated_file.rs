@@ -10,6 +10,7 @@ use std::sync::Arc;
 use imgprep_io::{FileIdentity, ImageFile};
 use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
 
+use crate::codes;
 use crate::follow_policy::{is_absolute, last_part};
 use crate::options::OpenOptions;
 use crate::read_image::open_file;
@@ -128,7 +129,7 @@ impl AssociatedFiles {
         }
         if !is_there {
             self.findings.push(Finding {
-                code: "open.extent.beside",
+                code: codes::OPEN_EXTENT_BESIDE,
                 severity: Severity::Warning,
                 at: Some(at),
                 message: format!(
@@ -159,7 +160,7 @@ mod tests {
         let wanted = FileRef::new(None, 7, FileRole::ExtentFile);
         let mut options = OpenOptions::default();
         let refused = |count: usize| {
-            associated_files(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code()
+            associated_files(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code().id
         };
         assert_eq!(refused(4097), "open.files.limit");
         assert_eq!(refused(4096), "open.name.unnamed");
@@ -221,32 +222,32 @@ mod tests {
             std::fs::write(temp.path().join(name), name).unwrap();
         }
         let code = |wanted: &[FileRef]| match associated_files(&image, wanted, &OpenOptions::default()) {
-            Ok(opened) => opened.findings.iter().map(|finding| finding.code).collect::<Vec<_>>().join(" "),
-            Err((_, error)) => error.code().into(),
+            Ok(opened) => opened.findings.iter().map(|finding| finding.code.id).collect::<Vec<_>>().join(" "),
+            Err((_, error)) => error.code().id.into(),
         };
         for name in ["C:\\VMs\\a.vmdk", "/vmfs/volumes/x/a.vmdk", "\\\\host\\share\\a.vmdk", "d:/a.vmdk"] {
             assert_eq!(code(&[extent(name)]), "open.extent.beside", "{name}");
             assert_eq!(code(&[extent(name), extent("b.vmdk")]), "open.extent.beside", "{name}");
             // The same file for two names.
-            assert_eq!(code(&[extent(name), extent("a.vmdk")]), "open.extent.namesakes", "{name}");
-            assert_eq!(code(&[extent("a.vmdk"), extent(name)]), "open.extent.namesakes", "{name}");
+            assert_eq!(code(&[extent(name), extent("a.vmdk")]), "open.extent.same-name", "{name}");
+            assert_eq!(code(&[extent("a.vmdk"), extent(name)]), "open.extent.same-name", "{name}");
             let data = FileRef { role: FileRole::DataFile, ..extent(name) };
             // A path of another system is nowhere on this one; where one of this system leads is not asked.
-            let want = if name.starts_with('/') { "open.gate.outside" } else { "open.name.missing" };
+            let want = if name.starts_with('/') { "open.follow.outside" } else { "open.name.missing" };
             assert_eq!(code(&[data]), want, "{name}");
         }
-        assert_eq!(code(&[extent("/x/a.vmdk"), extent("/y/a.vmdk")]), "open.extent.namesakes");
-        assert_eq!(code(&[extent("/x/disk.vmdk")]), "open.extent.namesakes");
-        assert_eq!(code(&[extent("sub\\a.vmdk")]), "open.gate.outside");
+        assert_eq!(code(&[extent("/x/a.vmdk"), extent("/y/a.vmdk")]), "open.extent.same-name");
+        assert_eq!(code(&[extent("/x/disk.vmdk")]), "open.extent.same-name");
+        assert_eq!(code(&[extent("sub\\a.vmdk")]), "open.follow.outside");
         // Whether the file outside is there makes no difference: not for a stand-in either.
         let outside = tempfile::tempdir().unwrap();
         for name in ["a.vmdk", "c.vmdk"] {
             std::fs::write(outside.path().join(name), name).unwrap();
         }
         let at = |name: &str| extent(&outside.path().join(name).display().to_string());
-        assert_eq!(code(&[extent("/x/gone.vmdk")]), "open.gate.outside");
-        assert_eq!(code(&[at("gone.vmdk")]), "open.gate.outside");
-        assert_eq!(code(&[at("c.vmdk")]), "open.gate.outside");
+        assert_eq!(code(&[extent("/x/gone.vmdk")]), "open.follow.outside");
+        assert_eq!(code(&[at("gone.vmdk")]), "open.follow.outside");
+        assert_eq!(code(&[at("c.vmdk")]), "open.follow.outside");
         assert_eq!(code(&[at("a.vmdk")]), "open.extent.beside");
     }
 }

@@ -11,10 +11,11 @@ use imgprep_map::{
 };
 
 use crate::associated_file::associated_files;
+use crate::codes;
 use crate::follow_policy::last_part;
 use crate::options::{Mismatch, OpenOptions};
 use crate::read_image::{open_file, open_given, or_unread};
-use crate::{ChainError, DetectedFile, FollowPolicy, near, search};
+use crate::{ChainError, DetectedFile, FollowPolicy, ProbedFile, near, search};
 
 /// One opened image.
 #[derive(Debug)]
@@ -141,7 +142,12 @@ pub fn open_source(
     file: impl Into<Arc<dyn ImageFile>>,
     options: &OpenOptions,
 ) -> Result<Chain, Error> {
-    open_detected(detect(name, file.into(), options.from)?, options)
+    open_probed(&probe(name, file.into())?, options)
+}
+
+/// The same for a file whose matching formats are known.
+pub fn open_probed(file: &ProbedFile, options: &OpenOptions) -> Result<Chain, Error> {
+    open_detected(detect(file, options.from)?, options)
 }
 
 /// The same for a file whose format is known. [`OpenOptions::from`] is not used.
@@ -197,7 +203,7 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
         if chain.layers.len() as u64 >= u64::from(depth) {
             return Err(in_above(ChainError::Depth { limit: depth }));
         }
-        let layer = open_below(chain, || open_file(&path, options), parent, options)?;
+        let layer = open_below(chain, || open_file(&path, options).and_then(probe_below), parent, options)?;
         if mismatch(parent, &layer).is_none() {
             return accept(chain, parent, layer, options.mismatch).map_err(in_above);
         }
@@ -219,7 +225,7 @@ fn follow_given(
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().display().to_string();
-    let layer = open_below(chain, || open_given(path, options), parent, options)?;
+    let layer = open_below(chain, || open_given(path, options).and_then(probe_below), parent, options)?;
     accept(chain, parent, layer, options.mismatch).map_err(|error| Error::new(error).in_path(above))
 }
 
@@ -231,8 +237,8 @@ fn follow_unnamed(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) 
     if chain.layers.len() as u64 >= u64::from(depth) && options.follow != FollowPolicy::None {
         return Err(in_above(ChainError::Depth { limit: depth }));
     }
-    let path = search::parent_of(&above, parent, options).map_err(in_above)?;
-    let layer = open_below(chain, || open_file(&path, options), parent, options)?;
+    let file = search::parent_of(&above, parent, options).map_err(in_above)?;
+    let layer = open_below(chain, || Ok(file), parent, options)?;
     accept(chain, parent, layer, options.mismatch).map_err(in_above)
 }
 
@@ -263,14 +269,14 @@ fn accept(
 
 fn open_below(
     chain: &mut Chain,
-    open: impl FnOnce() -> Result<Arc<dyn ImageFile>, Error>,
+    open: impl FnOnce() -> Result<ProbedFile, Error>,
     parent: &ParentRef,
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().display().to_string();
     let from = parent_format(parent).map_err(|error| error.in_path(&above))?;
-    let file = open()?;
-    let path = file.path().display().to_string();
+    let probed = open()?;
+    let (path, file) = (probed.name.clone(), &probed.file);
     if chain.layers.iter().any(|layer| layer.files[0].identity() == file.identity()) {
         let name = if parent.is_named() { parent.label() } else { path };
         let cycle = ChainError::Cycle { at: parent.at, name };
@@ -282,11 +288,11 @@ fn open_below(
         ..ParseOptions::default()
     };
     let denied = from.filter(|format| is_raw(format)).and_then(|_| denied_as_raw(file.path()));
-    let mut layer = open_layer(chain, detect(path, file, from)?, &parse, options)?;
+    let mut layer = open_layer(chain, detect(&probed, from)?, &parse, options)?;
     if let Some(denied) = denied.filter(|_| layer.detection.matches.is_empty() && !layer.files[0].is_device())
     {
         layer.image.findings.push(Finding {
-            code: "detect.extension-differs",
+            code: codes::DETECT_EXTENSION_DIFFERS,
             severity: Severity::Warning,
             at: None,
             message: format!("read as raw, as declared by its child, but {denied}"),
@@ -321,12 +327,17 @@ fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
     }
 }
 
-fn detect(
-    name: String,
-    file: Arc<dyn ImageFile>,
-    from: Option<&'static Format>,
-) -> Result<DetectedFile, Error> {
-    DetectedFile::detect(name.clone(), file, from).map_err(|error| error.in_path(name))
+fn probe(name: String, file: Arc<dyn ImageFile>) -> Result<ProbedFile, Error> {
+    ProbedFile::probe(name.clone(), file).map_err(|error| error.in_path(name))
+}
+
+/// A file below the first layer: its name in messages is its path.
+fn probe_below(file: Arc<dyn ImageFile>) -> Result<ProbedFile, Error> {
+    probe(file.path().display().to_string(), file)
+}
+
+fn detect(file: &ProbedFile, from: Option<&'static Format>) -> Result<DetectedFile, Error> {
+    file.detect(from).map_err(|error| error.in_path(file.name.clone()))
 }
 
 fn open_layer(
@@ -400,7 +411,7 @@ mod tests {
     }
 
     fn code(result: Result<Layer, Error>) -> &'static str {
-        result.err().map_or("opened", |error| error.code())
+        result.err().map_or("opened", |error| error.code().id)
     }
 
     #[test]
@@ -409,7 +420,7 @@ mod tests {
         let mut chain = opened(temp.path());
         let (refuse, wanted) = (OpenOptions::default(), parent("base.raw", &["1", "2"]));
         let error = follow(&mut chain, &wanted, &refuse).err().unwrap();
-        assert_eq!((error.code(), error.at()), ("open.parent.mismatch", Some(7)));
+        assert_eq!((error.code().id, error.at()), ("open.parent.mismatch", Some(7)));
         assert!(error.to_string().contains("expects 1 or 2 ["), "{error}");
         assert_eq!(error.hint(), Some(imgprep_map::Hint::AcceptParent));
         assert!(chain.top().image.findings.is_empty());
@@ -417,7 +428,7 @@ mod tests {
         follow(&mut chain, &wanted, &accept).unwrap();
         let finding = &chain.top().image.findings[0];
         assert_eq!(
-            (finding.code, finding.severity, finding.at),
+            (finding.code.id, finding.severity, finding.at),
             ("open.parent.mismatch", Severity::Error, Some(7))
         );
     }
@@ -439,7 +450,7 @@ mod tests {
         assert!(chain.top().image.findings.is_empty());
         wanted.revision = Some("a".into());
         accept(&mut chain, &wanted, below(), Mismatch::Refuse).unwrap();
-        assert_eq!(chain.top().image.findings[0].code, "open.parent.changed");
+        assert_eq!(chain.top().image.findings[0].code.id, "open.parent.changed");
     }
 
     #[test]
@@ -470,9 +481,9 @@ mod tests {
         for foreign in ["C:\\images\\base.raw", "/srv/images/base.raw", "..\\elsewhere\\base.raw"] {
             // The id distinguishes it from a file of the same name: it is searched next to the child.
             assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &options)), "opened", "{foreign}");
-            assert_eq!(code(follow(&mut chain, &parent(foreign, &[]), &options)), "open.gate.outside");
+            assert_eq!(code(follow(&mut chain, &parent(foreign, &[]), &options)), "open.follow.outside");
             let shut = OpenOptions { follow: FollowPolicy::None, ..options.clone() };
-            assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &shut)), "open.gate.shut");
+            assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &shut)), "open.follow.denied");
         }
         let others = vec![ImageName(b"gone".to_vec()), ImageName(b"base.raw".to_vec())];
         let several = ParentRef { others, ..parent("nbd://host/base.raw", &[]) };

@@ -1,6 +1,8 @@
 //! Errors of opening a chain.
 
-use imgprep_map::{Class, Detail, ErrorKind, Hint};
+use imgprep_map::{Class, Code, Detail, ErrorKind, Hint};
+
+use crate::codes;
 
 /// A name that cannot be resolved or must not be followed, or a parent that does not match.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -192,26 +194,26 @@ pub enum ChainError {
 }
 
 impl Detail for ChainError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Protocol { .. } => "open.name.protocol",
-            Self::Outside { .. } => "open.gate.outside",
-            Self::Missing { .. } | Self::NotThere { .. } => "open.name.missing",
-            Self::Shut { .. } => "open.gate.shut",
-            Self::Unnamed { .. } => "open.name.unnamed",
-            Self::NotFound { .. } => "open.parent.not-found",
-            Self::Several { .. } => "open.parent.several",
-            Self::TooManyCandidates { .. } => "open.parent.candidates",
-            Self::Changed { .. } => "open.parent.changed",
-            Self::BadName { .. } => "open.name.bad",
-            Self::Cycle { .. } => "open.chain.cycle",
-            Self::TooManyFiles { .. } => "open.files.limit",
-            Self::Depth { .. } => "open.chain.depth",
-            Self::Mismatch { .. } => "open.parent.mismatch",
-            Self::Namesakes { .. } => "open.extent.namesakes",
-            Self::OwnPart { .. } => "open.file.own-part",
-            Self::NoParent { .. } => "open.parent.none",
-            Self::ParentFormat { .. } => "open.parent.format",
+            Self::Protocol { .. } => codes::OPEN_NAME_PROTOCOL,
+            Self::Outside { .. } => codes::OPEN_FOLLOW_OUTSIDE,
+            Self::Missing { .. } | Self::NotThere { .. } => codes::OPEN_NAME_MISSING,
+            Self::Shut { .. } => codes::OPEN_FOLLOW_DENIED,
+            Self::Unnamed { .. } => codes::OPEN_NAME_UNNAMED,
+            Self::NotFound { .. } => codes::OPEN_PARENT_NOT_FOUND,
+            Self::Several { .. } => codes::OPEN_PARENT_SEVERAL,
+            Self::TooManyCandidates { .. } => codes::OPEN_PARENT_CANDIDATES,
+            Self::Changed { .. } => codes::OPEN_PARENT_CHANGED,
+            Self::BadName { .. } => codes::OPEN_NAME_INVALID,
+            Self::Cycle { .. } => codes::OPEN_CHAIN_CYCLE,
+            Self::TooManyFiles { .. } => codes::OPEN_FILES_LIMIT,
+            Self::Depth { .. } => codes::OPEN_CHAIN_DEPTH,
+            Self::Mismatch { .. } => codes::OPEN_PARENT_MISMATCH,
+            Self::Namesakes { .. } => codes::OPEN_EXTENT_SAME_NAME,
+            Self::OwnPart { .. } => codes::OPEN_FILE_OWN_PART,
+            Self::NoParent { .. } => codes::OPEN_PARENT_NONE,
+            Self::ParentFormat { .. } => codes::OPEN_PARENT_FORMAT,
         }
     }
 

@@ -17,9 +17,9 @@ mod read_image;
 mod search;
 
 pub use associated_file::part_of;
-pub use chain::{Chain, Layer, Named, open, open_detected, open_source};
+pub use chain::{Chain, Layer, Named, open, open_detected, open_probed, open_source};
 pub use codes::CODES;
-pub use detected::DetectedFile;
+pub use detected::{DetectedFile, ProbedFile};
 pub use error::ChainError;
 pub use follow_policy::FollowPolicy;
 pub use namespace::{MemoryFiles, Namespace};

@@ -6,14 +6,15 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use imgprep_catalog::{detect, parse};
+use imgprep_catalog::parse;
 use imgprep_io::ImageFile;
 use imgprep_map::{Error, Hint, ImageName, ParentRef, ParseOptions, Parsed};
 
 use crate::options::OpenOptions;
-use crate::read_image::{hints, open_quietly, or_unread};
-use crate::{ChainError, FollowPolicy, Namespace};
+use crate::read_image::{open_quietly, or_unread};
+use crate::{ChainError, FollowPolicy, Namespace, ProbedFile};
 
 /// Maximum number of candidates in one folder.
 const CANDIDATES: usize = 1024;
@@ -23,7 +24,7 @@ pub(crate) fn parent_of(
     above: &Path,
     parent: &ParentRef,
     options: &OpenOptions,
-) -> Result<PathBuf, ChainError> {
+) -> Result<ProbedFile, ChainError> {
     let (at, identity) = (parent.at, parent.label());
     if options.follow == FollowPolicy::None {
         return Err(ChainError::Shut { at, name: identity });
@@ -37,7 +38,7 @@ pub(crate) fn parent_of(
             None => candidates(above, folder, parent, options.follow)?,
         };
         for path in found {
-            seen.look_at(path, parent, options);
+            seen.examine(&path, parent, options);
         }
         if !seen.matches.is_empty() {
             break;
@@ -57,7 +58,11 @@ pub(crate) fn parent_of(
             },
         }),
         1 => Ok(seen.matches.remove(0)),
-        _ => Err(ChainError::Several { at, identity, names: shown(&seen.matches, ", ") }),
+        _ => Err(ChainError::Several {
+            at,
+            identity,
+            names: seen.matches.iter().map(|file| &*file.name).collect::<Vec<_>>().join(", "),
+        }),
     }
 }
 
@@ -116,13 +121,13 @@ fn candidates(
 struct Seen {
     files: Vec<imgprep_io::FileIdentity>,
     unreadable: usize,
-    matches: Vec<PathBuf>,
+    matches: Vec<ProbedFile>,
 }
 
 impl Seen {
     /// Files with several names count once.
-    fn look_at(&mut self, path: PathBuf, parent: &ParentRef, options: &OpenOptions) {
-        let Ok(file) = open_quietly(&path, options) else {
+    fn examine(&mut self, path: &Path, parent: &ParentRef, options: &OpenOptions) {
+        let Ok(file) = open_quietly(path, options) else {
             self.unreadable += 1;
             return;
         };
@@ -130,9 +135,9 @@ impl Seen {
             return;
         }
         self.files.push(file.identity());
-        match identities_of(&*file, options) {
-            Ok(found) if found.iter().any(|found| parent.identities.contains(found)) => {
-                self.matches.push(path);
+        match identified(path.display().to_string(), file, options) {
+            Ok((file, found)) if found.iter().any(|found| parent.identities.contains(found)) => {
+                self.matches.push(file);
             }
             Ok(_) => {}
             Err(_) => {
@@ -143,15 +148,21 @@ impl Seen {
     }
 }
 
-/// The id of an image, without opening its associated files.
-fn identities_of(file: &dyn ImageFile, options: &OpenOptions) -> Result<Vec<String>, Error> {
+/// An image and its ids, without opening its associated files.
+fn identified(
+    name: String,
+    file: Arc<dyn ImageFile>,
+    options: &OpenOptions,
+) -> Result<(ProbedFile, Vec<String>), Error> {
+    let file = ProbedFile::probe(name, file)?;
     let parse_options = ParseOptions { limits: options.parse.limits, ..ParseOptions::default() };
-    let parsed = detect(file, hints(file, None)).and_then(|found| parse(file, &found, &parse_options));
-    let image = match or_unread(file, parsed)? {
+    let parsed = parse(&*file.file, &file.detect(None)?.detection, &parse_options);
+    let image = match or_unread(&*file.file, parsed)? {
         Parsed::Done(image) => image,
         Parsed::Needs(needs) => needs.described,
     };
-    Ok(image.identities().cloned().collect())
+    let found = image.identities().cloned().collect();
+    Ok((file, found))
 }
 
 fn shown(paths: &[PathBuf], between: &str) -> String {

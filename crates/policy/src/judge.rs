@@ -6,7 +6,8 @@ use crate::remedy::remedied;
 use crate::size::words;
 use crate::violation::Violation;
 use crate::{
-    BitmapFile, DiskRole, Kind, Levels, PartitionTable, Profile, Route, RouteVerdict, RuleId, Subject, route,
+    BitmapFile, DiskRole, ExportCommand, Kind, Levels, PartitionTable, Profile, Route, RouteVerdict, RuleId,
+    Subject, export, route,
 };
 
 /// The intended use of the image.
@@ -27,6 +28,8 @@ pub struct Report {
     pub violations: Vec<Violation>,
     /// Every route.
     pub routes: Vec<RouteVerdict>,
+    /// Commands that convert a disk of the cloud for other platforms.
+    pub exports: Vec<ExportCommand>,
 }
 
 /// Judges an image.
@@ -54,7 +57,7 @@ pub fn judge(profile: &Profile, subject: &Subject, intent: &CheckIntent) -> Repo
             }
         }
     }
-    Report { violations, routes }
+    Report { violations, routes, exports: export::commands(profile, subject) }
 }
 
 /// The routes whose violations count: the wanted one; else those that are open; else, of those

@@ -8,6 +8,7 @@
 //! printed is decided elsewhere.
 
 mod config;
+mod export;
 mod fit;
 mod input;
 mod judge;
@@ -28,6 +29,7 @@ mod tests;
 mod violation;
 
 pub use config::{CONFIG_NAME, Config};
+pub use export::ExportCommand;
 pub use fit::RouteFit;
 pub use input::{InputError, place_of};
 pub use judge::{CheckIntent, Report, judge};

@@ -26,7 +26,7 @@ pub fn page() -> String {
             "\n### `{}`\n\n*{}*: {}.\n\nWhy: {}.\n\nSource: {}.\n",
             rule.id,
             word(rule.severity),
-            rule.says,
+            rule.requirement,
             rule.why,
             if rule.source.is_empty() { "the profile's document" } else { rule.source }
         );

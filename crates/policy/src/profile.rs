@@ -35,6 +35,9 @@ pub struct Profile {
     /// Export formats of large images.
     #[serde(default)]
     pub(crate) export_large_formats: Vec<String>,
+    /// Formats that other platforms do not read.
+    #[serde(default)]
+    pub(crate) cloud_formats: Vec<String>,
     /// `createType`s of a VMDK that is complete in one file.
     #[serde(default)]
     pub(crate) vmdk_in_one_file: Vec<String>,
@@ -43,6 +46,9 @@ pub struct Profile {
     pub(crate) data: DiskBounds,
     /// Import routes.
     pub(crate) route: Vec<Route>,
+    /// Other platforms, and the formats that they read.
+    #[serde(default)]
+    pub(crate) export: Vec<Platform>,
     /// For each rule, the document that defines it.
     #[serde(default)]
     pub(crate) sources: BTreeMap<String, String>,
@@ -84,6 +90,21 @@ pub struct Route {
     /// Whether the storage must not encrypt the file.
     #[serde(default)]
     pub(crate) plain_storage: bool,
+}
+
+/// A platform to which a disk of the cloud can be moved.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Platform {
+    /// The name in texts.
+    pub(crate) title: String,
+    /// The format that it reads.
+    pub(crate) format: String,
+    /// Options of that format, as after `-o`.
+    #[serde(default)]
+    pub(crate) options: String,
+    /// Maximum virtual size of the format, in bytes.
+    pub(crate) disk_max: Option<Bytes>,
 }
 
 /// The bitmap of a route.

@@ -12,7 +12,7 @@ const TRIES: usize = 9;
 /// The caller finds out which of them exist and puts those into [`Subject::taken`].
 pub fn created_names(path: &Path, forbidden: &str) -> Vec<PathBuf> {
     let clean = without(path, forbidden);
-    let extensions = ["zvhd2", "raw"].into_iter().map(OsStr::new);
+    let extensions = ["zvhd2", "raw", "vmdk", "vhdx", "vhd", "qcow2"].into_iter().map(OsStr::new);
     let mut names: Vec<_> = extensions.flat_map(|extension| candidates(&clean, "new", extension)).collect();
     names.extend(candidates(&clean, "repaired", own_extension(&clean)));
     names.extend(candidates(&clean, "new", own_extension(&clean)));
@@ -60,9 +60,9 @@ pub(crate) fn fill_in(template: &str, value: &dyn Fn(&str) -> Option<String>) ->
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
         let known = after.split_once('}').and_then(|(key, rest)| Some((value(key)?, rest)));
-        if let Some((word, behind)) = known {
+        if let Some((word, after)) = known {
             filled.push_str(&word);
-            rest = behind;
+            rest = after;
         } else {
             filled.push('{');
             rest = after;

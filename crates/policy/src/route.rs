@@ -4,7 +4,7 @@ use std::path::Path;
 
 use imgprep_map::Severity;
 
-use crate::remedy::flags;
+use crate::remedy::convert_command;
 use crate::remedy_context::{RemedyContext, fill_bitmap};
 use crate::size::words;
 use crate::violation::Violation;
@@ -182,15 +182,7 @@ fn convert(
             format!("as RAW the file would have {}, the limit is {}", words(size), words(route.file_max.0));
         return Verdict::Never { reason };
     }
-    let names_others = subject.parent.is_some() || !subject.associated_files.is_empty();
-    let follow = if names_others && !subject.is_followed_anywhere { " --follow beside" } else { "" };
-    let convert = format!(
-        "imgprep convert{} {} {} -O {}{follow}",
-        flags(subject),
-        context.src(),
-        quote(target.as_os_str()),
-        route.target
-    );
+    let convert = convert_command(subject, &context.src(), &target, &route.target);
     let command = std::iter::once(convert).chain(bitmap(&target)).collect::<Vec<_>>().join(" && ");
     // A compressed target is about as large as what is stored now, or smaller.
     let is_open = !is_raw && subject.file_len > route.file_max.0;

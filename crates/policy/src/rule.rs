@@ -55,11 +55,11 @@ pub fn rule_of_error(code: &Code) -> Option<&'static Rule> {
     code.rule.and_then(rule)
 }
 
-/// The rule of a finding with this code. `None` stands for an unlisted code.
+/// The rule of a finding with this code.
 ///
 /// Findings without a rule of their own belong to invalid structures if they are errors, and to notes otherwise.
-pub fn rule_of_finding(code: Option<&Code>, severity: Severity) -> &'static Rule {
-    let own = code.and_then(|code| code.finding_rule.or(code.rule)).and_then(RuleId::parse);
+pub fn rule_of_finding(code: &Code, severity: Severity) -> &'static Rule {
+    let own = code.finding_rule.or(code.rule).and_then(RuleId::parse);
     let id = match (own, severity) {
         (None | Some(RuleId::StructureTable | RuleId::StructureNote), Severity::Error) => {
             RuleId::StructureTable
@@ -79,19 +79,19 @@ mod tests {
         let entry = Code::corrupt("a.table.entry", "structure/table", "");
         let odd = Code::finding("a.odd", "structure/note", "");
         let failed = Code::io("a.read.failed", "");
-        for code in [Some(&entry), Some(&odd), Some(&failed), None] {
-            assert_eq!(rule_of_finding(code, Severity::Error).id, RuleId::StructureTable, "{code:?}");
-            assert_eq!(rule_of_finding(code, Severity::Warning).id, RuleId::StructureNote, "{code:?}");
-            assert_eq!(rule_of_finding(code, Severity::Note).id, RuleId::StructureNote, "{code:?}");
+        for code in [entry, odd, failed] {
+            assert_eq!(rule_of_finding(&code, Severity::Error).id, RuleId::StructureTable, "{code:?}");
+            assert_eq!(rule_of_finding(&code, Severity::Warning).id, RuleId::StructureNote, "{code:?}");
+            assert_eq!(rule_of_finding(&code, Severity::Note).id, RuleId::StructureNote, "{code:?}");
         }
         let leak = Code::finding("a.leak", "structure/leak", "");
-        assert_eq!(rule_of_finding(Some(&leak), Severity::Error).id, RuleId::StructureLeak);
+        assert_eq!(rule_of_finding(&leak, Severity::Error).id, RuleId::StructureLeak);
     }
 
     #[test]
     fn a_finding_may_have_another_rule_than_the_error() {
         let code = Code::unsupported("a.odd", "format/unsupported", "").finding_under("structure/header");
-        assert_eq!(rule_of_finding(Some(&code), Severity::Error).id, RuleId::StructureHeader);
+        assert_eq!(rule_of_finding(&code, Severity::Error).id, RuleId::StructureHeader);
         assert_eq!(rule_of_error(&code).map(|rule| rule.id), Some(RuleId::FormatUnsupported));
         assert_eq!(rule_of_error(&Code::io("a.read.failed", "")), None);
     }

@@ -35,6 +35,8 @@ pub struct Subject {
     pub broken: Option<String>,
     /// The possible conversion.
     pub conversion: Conversion,
+    /// Whether the image can be rewritten in its own format without losing anything but comments and identities.
+    pub is_rewritable: bool,
     /// The format that the user selected or must select; `None` if detection decides.
     pub from: Option<String>,
     /// Whether files in other folders were opened for it.

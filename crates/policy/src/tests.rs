@@ -12,11 +12,11 @@ use crate::{
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
 
-fn profile(name: &str) -> Profile {
+pub(crate) fn profile(name: &str) -> Profile {
     Profile::built_in(name).unwrap().unwrap()
 }
 
-fn subject(format: &str) -> Subject {
+pub(crate) fn subject(format: &str) -> Subject {
     Subject {
         path: PathBuf::from(format!("disk.{format}")),
         file_len: GIB,
@@ -32,6 +32,7 @@ fn subject(format: &str) -> Subject {
         rewrite: Vec::new(),
         broken: None,
         conversion: Conversion::Whole,
+        is_rewritable: true,
         sectors: Sectors::default(),
         from: None,
         is_followed_anywhere: false,
@@ -323,7 +324,7 @@ fn an_empty_disk_is_not_importable() {
 fn remedy(subject: &Subject, rule: &str) -> Option<String> {
     let report = report(subject, &CheckIntent::default());
     let found = report.violations.iter().find(|found| found.rule.id.name() == rule);
-    found.unwrap_or_else(|| panic!("{rule} is silent")).remedy.clone()
+    found.unwrap_or_else(|| panic!("{rule} is silent")).remedy.as_ref().map(ToString::to_string)
 }
 
 #[test]

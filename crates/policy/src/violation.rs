@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use imgprep_map::{Hint, Severity};
+use imgprep_map::{Code, Hint, Remedy, Severity};
 
 use crate::Rule;
 
@@ -20,7 +20,7 @@ pub struct Violation {
     /// The document that defines the rule.
     pub source: Option<String>,
     /// What to do: a command to paste where there is one.
-    pub remedy: Option<String>,
+    pub remedy: Option<Remedy>,
     /// The option that would change the result, where there is one.
     pub hint: Option<Hint>,
     /// The location.
@@ -32,8 +32,8 @@ pub struct Violation {
 /// The location of a finding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// The code of the error or finding: `qcow2.l2.past-end`.
-    pub code: Option<&'static str>,
+    /// The code of the error or finding.
+    pub code: Option<&'static Code>,
     /// The file, if it is not the checked one.
     pub file: Option<String>,
     /// File offset.

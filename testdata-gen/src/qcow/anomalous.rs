@@ -44,7 +44,7 @@ fn tables() -> Vec<AnomalousImage> {
     let table = |name, about, code, at, file| anomaly("qcow", (name, about, code, at), file);
     let payload = |at: u64, len: u64| 1u64 << 63 | len << 51 | at;
     let (leak, trailing, entry) = ("qcow.check.leak", "qcow.check.trailing", "qcow.check.l2-entry");
-    let (overlap, behind) = ("qcow.check.overlap", "qcow.check.beyond-disk");
+    let (overlap, after) = ("qcow.check.overlap", "qcow.check.beyond-disk");
     let compressed = be64_at(&file, entries[&3]);
     let mut padded =
         Qcow { cells: BTreeMap::from([(3, Cell::Compressed(text(CLUSTER)))]), ..recipe() }.write();
@@ -58,7 +58,7 @@ fn tables() -> Vec<AnomalousImage> {
     let part_at = part.places[&3] + compressed_len(be64_at(&part.file, part.entries[&3])) + 20;
     put(&mut part.file, part_at, &[1]);
     vec![
-        table("qcow-leak-of-a-part", "data behind a payload", leak, part_at, part.file),
+        table("qcow-leak-of-a-part", "data after a payload", leak, part_at, part.file),
         table("qcow-leak", "a cluster that was lost", leak, places[&2], with(entries[&2], 0)),
         table(
             "qcow-leak-of-a-table",
@@ -68,36 +68,36 @@ fn tables() -> Vec<AnomalousImage> {
             with(l1 + 8, 0),
         ),
         table("qcow-leak-of-the-first-table", "the first table was lost", leak, entries[&0], with(l1, 0)),
-        table("qcow-trailing-cluster", "a cluster behind all others", trailing, end, longer(CLUSTER, 20, 0)),
-        table("qcow-trailing-part", "half a cluster behind all others", trailing, end, longer(2048, 20, 0)),
-        table("qcow-trailing-bytes", "bytes behind the last payload", trailing, padded_end, padded.file),
-        table("qcow-behind-disk", "data behind the disk", behind, beyond, longer(CLUSTER, beyond, end)),
+        table("qcow-trailing-cluster", "a cluster after all others", trailing, end, longer(CLUSTER, 20, 0)),
+        table("qcow-trailing-part", "half a cluster after all others", trailing, end, longer(2048, 20, 0)),
+        table("qcow-trailing-bytes", "bytes after the last payload", trailing, padded_end, padded.file),
+        table("qcow-after-disk", "data after the disk", after, beyond, longer(CLUSTER, beyond, end)),
         table(
-            "qcow-behind-disk-compressed",
-            "a payload behind the disk",
-            behind,
+            "qcow-after-disk-compressed",
+            "a payload after the disk",
+            after,
             beyond,
             longer(100, beyond, payload(end, 100)),
         ),
-        table("qcow-behind-disk-past-end", "lost data behind the disk", entry, beyond, with(beyond, 1 << 40)),
-        table("qcow-behind-disk-unaligned", "data between clusters", entry, beyond, with(beyond, 512)),
+        table("qcow-after-disk-past-end", "lost data after the disk", entry, beyond, with(beyond, 1 << 40)),
+        table("qcow-after-disk-unaligned", "data between clusters", entry, beyond, with(beyond, 512)),
         table(
-            "qcow-behind-disk-compressed-empty",
+            "qcow-after-disk-compressed-empty",
             "a payload of length 0",
             entry,
             beyond,
             with(beyond, payload(end, 0)),
         ),
         table(
-            "qcow-behind-disk-shared",
+            "qcow-after-disk-shared",
             "a cluster of the disk again",
             overlap,
             beyond,
             with(beyond, places[&0]),
         ),
-        table("qcow-behind-disk-in-l2", "data in a table", overlap, beyond, with(beyond, second)),
+        table("qcow-after-disk-in-l2", "data in a table", overlap, beyond, with(beyond, second)),
         table(
-            "qcow-behind-disk-compressed-shared",
+            "qcow-after-disk-compressed-shared",
             "a payload of the disk again",
             overlap,
             beyond,

@@ -66,7 +66,7 @@ fn headers() -> Vec<Row> {
         field("qcow-l2-bits-5", "tables too small", 33, &[5]),
         field("qcow-l2-bits-14", "tables too large", 33, &[14]),
         field("qcow-l1-in-header", "an L1 table in the header", 40, &40u64.to_be_bytes()),
-        past("qcow-l1-past-end", "an L1 table behind the file's end", 40, &(1u64 << 40).to_be_bytes()),
+        past("qcow-l1-past-end", "an L1 table after the file's end", 40, &(1u64 << 40).to_be_bytes()),
         past("qcow-l1-overflow", "an L1 table at the end of all numbers", 40, &[0xff; 8]),
         past("qcow-size-bomb", "a disk of 2^64 - 1 bytes", 40, &[]),
         encrypted("qcow-aes", "AES", 1),
@@ -115,7 +115,7 @@ fn at(name: &'static str, about: &'static str, code: &'static str, at: u64, valu
 fn l1_entries() -> Vec<Row> {
     let written = recipe().write();
     let (l1, first) = (written.l1, written.entries[&0]);
-    let overlap = "claims.overlap";
+    let overlap = "usage.overlap";
     let entry = "qcow.table.entry";
     let repeated = {
         let mut repeated = Qcow { size: 8 << 30, ..recipe() }.write();
@@ -124,7 +124,7 @@ fn l1_entries() -> Vec<Row> {
         (table, repeated.file)
     };
     vec![
-        at("qcow-l1-entry-past-end", "a table behind the file's end", "qcow.table.past-end", l1 + 8, 1 << 40),
+        at("qcow-l1-entry-past-end", "a table after the file's end", "qcow.table.past-end", l1 + 8, 1 << 40),
         at("qcow-l1-entry-flag", "an L1 entry with a flag", "qcow.table.past-end", l1, first | 1 << 63),
         at("qcow-l1-entry-unaligned", "a table between clusters", entry, l1, first + 8),
         row("qcow-table-shared", "one table for two parts of the disk", overlap, first, l1 + 8, first),
@@ -143,10 +143,10 @@ fn l1_entries() -> Vec<Row> {
 fn l2_entries() -> Vec<Row> {
     let written = recipe().write();
     let (first, second) = (written.entries[&0], written.entries[&2]);
-    let overlap = "claims.overlap";
+    let overlap = "usage.overlap";
     let (entry, past) = ("qcow.table.entry", "qcow.l2.past-end");
     vec![
-        at("qcow-l2-entry-past-end", "data behind the file's end", past, second, 1 << 40),
+        at("qcow-l2-entry-past-end", "data after the file's end", past, second, 1 << 40),
         at("qcow-l2-entry-bomb", "data at 2^63 - 4096", past, second, (1 << 63) - 4096),
         at("qcow-l2-entry-unaligned", "data between clusters", entry, second, written.places[&2] + 512),
         row(
@@ -168,7 +168,7 @@ fn compressed_clusters() -> Vec<Row> {
     let (third, far) = (written.entries[&3], written.entries[&600]);
     let payload = |at: u64, len: u64| 1u64 << 63 | len << 51 | at;
     let (place, len) = (written.places[&3], be64_at(&written.file, third) << 1 >> 52);
-    let overlap = "claims.overlap";
+    let overlap = "usage.overlap";
     let (entry, past) = ("qcow.table.entry", "qcow.l2.past-end");
     let garbage = {
         let mut file = written.file.clone();
@@ -200,7 +200,7 @@ fn compressed_clusters() -> Vec<Row> {
         row(
             "qcow-compressed-short",
             "a payload without its last byte",
-            "codec.unpack.short",
+            "codec.decompress.short",
             place,
             third,
             payload(place, len / 2),
@@ -209,7 +209,7 @@ fn compressed_clusters() -> Vec<Row> {
             "qcow-compressed-garbage",
             "a payload that is not a deflate stream",
             AtRead,
-            "codec.unpack.garbage",
+            "codec.decompress.garbage",
             Some(place),
             garbage,
         ),
@@ -231,7 +231,7 @@ fn names() -> Vec<BrokenImage> {
     };
     let mut all = vec![
         over("qcow-backing-missing", "a missing backing file", "gone.raw", "open.name.missing"),
-        over("qcow-backing-absolute", "a file outside the folder", "/etc/passwd", "open.gate.outside"),
+        over("qcow-backing-absolute", "a file outside the folder", "/etc/passwd", "open.follow.outside"),
         over("qcow-backing-nbd", "a server instead of a name", "nbd://127.0.0.1/x", "open.name.protocol"),
         over("qcow-backing-itself", "its own backing file", "qcow-backing-itself.qcow", "open.chain.cycle"),
         over(
@@ -263,7 +263,7 @@ fn names() -> Vec<BrokenImage> {
         ("qcow-name-bomb", "a name of 4 GiB", AtOpen, "qcow.header.field", Some(16), with(16, &[0xff; 4])),
         (
             "qcow-name-past-end",
-            "a name behind the file's end",
+            "a name after the file's end",
             AtOpen,
             "qcow.table.past-end",
             Some(8),

@@ -117,7 +117,7 @@ fn counts() -> Vec<Case> {
         ),
         ("data-without-a-count", "a used cluster that is free", "qcow2.refcount.low", count(0, 0)),
         ("payload-without-a-count", "a used payload that is free", "qcow2.refcount.low", count(3, 0)),
-        ("entry-to-a-free-cluster", "an entry changed to a cluster behind", "qcow2.refcount.low", free),
+        ("entry-to-a-free-cluster", "an entry changed to a cluster after", "qcow2.refcount.low", free),
         ("table-without-a-count", "a used L2 table that is free", "qcow2.refcount.low", table),
         ("counts-that-cannot-be-read", "no refcount block", "qcow2.refcount.unreadable", unreadable),
     ]
@@ -150,8 +150,8 @@ fn fields() -> Vec<Case> {
         put(&mut written.file, 24, &(5 * K64).to_be_bytes());
         written.entries[&5]
     });
-    // An L2 table of 64 entries for 32 KiB of the disk: the second one lies behind it.
-    let table_behind = {
+    // An L2 table of 64 entries for 32 KiB of the disk: the second one lies after it.
+    let table_after = {
         let mut recipe = Qcow2::new(9, 1 << 16);
         recipe.cells = [(3, Cell::Data(vec![1; 512])), (70, Cell::Data(vec![2; 512]))].into();
         let mut written = recipe.write();
@@ -161,12 +161,12 @@ fn fields() -> Vec<Case> {
     let over = || Qcow2 { backing: Some(("base.raw".into(), Some("raw".into()))), ..recipe() }.write().file;
     let mut no_place = over();
     put(&mut no_place, 8, &[0; 8]);
-    // Without its feature bit the name is behind the header and the extension's head.
+    // Without its feature bit the name is after the header and the extension's head.
     let unflagged = Qcow2 { extensions: vec![(0x4441_5441, b"disk.data".to_vec())], ..recipe() }.write().file;
     let code = "qcow2.size.beyond";
     vec![
         ("size-below-what-is-allocated", "a size that ends before a cluster", code, smaller),
-        ("size-below-a-table", "a size that ends before an L2 table", code, table_behind),
+        ("size-below-a-table", "a size that ends before an L2 table", code, table_after),
         (
             "data-file-flag-cleared",
             "a data file without its flag",
@@ -196,7 +196,7 @@ pub(crate) fn undamaged() -> Vec<ImageFile> {
         .into()
 }
 
-/// The state of a machine behind the disk, and a snapshot with its length.
+/// The state of a machine after the disk, and a snapshot with its length.
 fn saved_state() -> Vec<u8> {
     let state = || Cell::Data(vec![3; 512]);
     let mut recipe = Qcow2::new(9, 1 << 16);

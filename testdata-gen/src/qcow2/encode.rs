@@ -42,7 +42,7 @@ pub struct Qcow2 {
     pub incompatible: u64,
     /// Encryption method.
     pub crypt: u32,
-    /// Clusters are laid out last to first, tables behind data.
+    /// Clusters are laid out last to first, tables after data.
     pub shuffled: bool,
     /// Extensions by type.
     pub extensions: Vec<(u32, Vec<u8>)>,

@@ -49,7 +49,7 @@ fn tables() -> Vec<Provoking> {
         case("qcow2.l1.unaligned", l1, |entry| entry + 512),
         case("qcow2.l2.entry", data, |entry| entry | 2),
         case("qcow2.l2.entry", data, |entry| entry + 512),
-        case("qcow2.l2.packed", compressed, |entry| entry | COPIED),
+        case("qcow2.l2.compressed", compressed, |entry| entry | COPIED),
         case("qcow2.use.past-end", data, |_| COPIED | 1 << 40),
         case("qcow2.copied", data, |entry| entry & !COPIED),
     ]

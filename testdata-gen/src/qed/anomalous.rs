@@ -26,7 +26,7 @@ pub(crate) fn anomalous() -> Vec<AnomalousImage> {
 }
 
 fn tables() -> Vec<AnomalousImage> {
-    [leaks(), l1_entries_behind_disk(), l2_entries_behind_disk(), ends()].concat()
+    [leaks(), l1_entries_after_disk(), l2_entries_after_disk(), ends()].concat()
 }
 
 /// The recipe's file with another number at `at`.
@@ -36,7 +36,7 @@ fn with(at: u64, value: u64) -> Vec<u8> {
     file
 }
 
-/// The same with `len` zeros behind its end.
+/// The same with `len` zeros after its end.
 fn longer(len: usize, at: u64, value: u64) -> Vec<u8> {
     let mut file = with(at, value);
     append(&mut file, &vec![0; len]);
@@ -62,12 +62,12 @@ fn leaks() -> Vec<AnomalousImage> {
     vec![
         row("qed-leak", "a cluster that was lost", leak, places[&2], with(entries[&2], 0)),
         row("qed-leak-of-a-table", "a table that was lost, and all in it", leak, second, with(l1 + 8, 0)),
-        row("qed-leak-at-end", "a cluster behind all others", leak, end, longer(CLUSTER, 56, 0)),
+        row("qed-leak-at-end", "a cluster after all others", leak, end, longer(CLUSTER, 56, 0)),
     ]
 }
 
-/// L1 entries behind the end of the disk.
-fn l1_entries_behind_disk() -> Vec<AnomalousImage> {
+/// L1 entries after the end of the disk.
+fn l1_entries_after_disk() -> Vec<AnomalousImage> {
     let written = recipe().write();
     let Written { file, l1, entries, .. } = &written;
     let end = file.len() as u64;
@@ -76,30 +76,30 @@ fn l1_entries_behind_disk() -> Vec<AnomalousImage> {
     let l1_entry = "qed.check.l1-entry";
     vec![
         row(
-            "qed-l1-behind-disk-past-end",
-            "a lost table behind the disk",
+            "qed-l1-after-disk-past-end",
+            "a lost table after the disk",
             l1_entry,
             l1_beyond,
             with(l1_beyond, 1 << 40),
         ),
-        row("qed-l1-behind-disk-zeros", "an L1 entry of zeros", l1_entry, l1_beyond, with(l1_beyond, 1)),
+        row("qed-l1-after-disk-zeros", "an L1 entry of zeros", l1_entry, l1_beyond, with(l1_beyond, 1)),
         row(
-            "qed-l1-behind-disk-in-header",
+            "qed-l1-after-disk-in-header",
             "a table in the header",
             l1_entry,
             l1_beyond,
             with(l1_beyond, 4096 - 512),
         ),
         row(
-            "qed-l1-behind-disk-shared",
-            "the first table again, behind the disk",
+            "qed-l1-after-disk-shared",
+            "the first table again, after the disk",
             "qed.check.table-shared",
             l1_beyond,
             with(l1_beyond, entries[&0]),
         ),
         row(
-            "qed-l1-behind-disk",
-            "a table behind the disk",
+            "qed-l1-after-disk",
+            "a table after the disk",
             "qed.check.beyond-disk",
             l1_beyond,
             longer(2 * CLUSTER, l1_beyond, end),
@@ -107,8 +107,8 @@ fn l1_entries_behind_disk() -> Vec<AnomalousImage> {
     ]
 }
 
-/// L2 entries behind the end of the disk.
-fn l2_entries_behind_disk() -> Vec<AnomalousImage> {
+/// L2 entries after the end of the disk.
+fn l2_entries_after_disk() -> Vec<AnomalousImage> {
     let written = recipe().write();
     let Written { file, l1, entries, places } = &written;
     let (end, second) = (file.len() as u64, entries[&1100] - (1100 - 1024) * 8);
@@ -117,37 +117,37 @@ fn l2_entries_behind_disk() -> Vec<AnomalousImage> {
     let l2_entry = "qed.check.l2-entry";
     vec![
         row(
-            "qed-l2-behind-disk-past-end",
-            "lost data behind the disk",
+            "qed-l2-after-disk-past-end",
+            "lost data after the disk",
             l2_entry,
             beyond,
             with(beyond, 1 << 40),
         ),
         row(
-            "qed-l2-behind-disk-unaligned",
+            "qed-l2-after-disk-unaligned",
             "data between clusters",
             l2_entry,
             beyond,
             with(beyond, end - 512),
         ),
-        row("qed-l2-behind-disk-2", "an invalid entry", l2_entry, beyond, with(beyond, 2)),
+        row("qed-l2-after-disk-2", "an invalid entry", l2_entry, beyond, with(beyond, 2)),
         row(
-            "qed-l2-behind-disk-shared",
-            "a cluster of the disk again, behind it",
+            "qed-l2-after-disk-shared",
+            "a cluster of the disk again, after it",
             "qed.check.cluster-shared",
             beyond,
             with(beyond, places[&0]),
         ),
         row(
-            "qed-l2-behind-disk",
-            "data behind the disk",
+            "qed-l2-after-disk",
+            "data after the disk",
             "qed.check.beyond-disk",
             beyond,
             longer(CLUSTER, beyond, end),
         ),
         row(
-            "qed-l2-behind-disk-in-l1",
-            "data in the L1 table, behind the disk",
+            "qed-l2-after-disk-in-l1",
+            "data in the L1 table, after the disk",
             "qed.check.cluster-shared",
             beyond,
             with(beyond, *l1),
@@ -167,7 +167,7 @@ fn ends() -> Vec<AnomalousImage> {
         cut
     };
     vec![
-        row("qed-trailing", "bytes behind the last cluster", "qed.check.trailing", end, longer(100, 56, 0)),
+        row("qed-trailing", "bytes after the last cluster", "qed.check.trailing", end, longer(100, 56, 0)),
         row(
             "qed-cut-cluster",
             "a last cluster as long as the disk",

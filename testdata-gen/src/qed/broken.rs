@@ -75,7 +75,7 @@ fn headers() -> Vec<Row> {
             &((1u64 << 30) + 1).to_le_bytes(),
         ),
         field("qed-size-bomb", "a disk of 2^64 - 1 bytes", 48, &[0xff; 8]),
-        past("qed-l1-past-end", "an L1 table behind the file's end", &(1u64 << 40).to_le_bytes()),
+        past("qed-l1-past-end", "an L1 table after the file's end", &(1u64 << 40).to_le_bytes()),
         past("qed-l1-overflow", "an L1 table at the end of all numbers", &(u64::MAX - 4095).to_le_bytes()),
         feature("qed-feature-3", "a feature that does not exist", 16, &[8]),
         feature("qed-feature-63", "the last feature", 23, &[0x80]),
@@ -119,14 +119,14 @@ fn at(name: &'static str, about: &'static str, code: &'static str, at: u64, valu
 fn l1_entries() -> Vec<Row> {
     let written = recipe().write();
     let (l1, first) = (written.l1, written.entries[&0]);
-    let (overlap, entry) = ("claims.overlap", "qed.table.entry");
+    let (overlap, entry) = ("usage.overlap", "qed.table.entry");
     let repeated = {
         let mut repeated = Qed { size: 1 << 30, ..recipe() }.write().file;
         (0..512).for_each(|index| put(&mut repeated, l1 + index * 8, &first.to_le_bytes()));
         repeated
     };
     vec![
-        at("qed-l1-entry-past-end", "a table behind the file's end", "qed.table.past-end", l1 + 8, 1 << 40),
+        at("qed-l1-entry-past-end", "a table after the file's end", "qed.table.past-end", l1 + 8, 1 << 40),
         at(
             "qed-l1-entry-overflow",
             "a table at the end of all numbers",
@@ -148,7 +148,7 @@ fn l2_entries() -> Vec<Row> {
     let second = written.entries[&2];
     let (entry, past) = ("qed.table.entry", "qed.l2.past-end");
     vec![
-        at("qed-l2-entry-past-end", "data behind the file's end", past, second, 1 << 40),
+        at("qed-l2-entry-past-end", "data after the file's end", past, second, 1 << 40),
         at("qed-l2-entry-overflow", "data at the end of all numbers", past, second, u64::MAX - 4095),
         at("qed-l2-entry-unaligned", "data between clusters", entry, second, written.places[&2] + 512),
         at("qed-l2-entry-2", "an entry that is neither zeros nor a place", entry, second, 2),
@@ -160,7 +160,7 @@ fn shared_clusters() -> Vec<Row> {
     let written = recipe().write();
     let (l1, first, second) = (written.l1, written.entries[&0], written.entries[&2]);
     let far = written.entries[&600];
-    let (overlap, entry, past) = ("claims.overlap", "qed.table.entry", "qed.l2.past-end");
+    let (overlap, entry, past) = ("usage.overlap", "qed.table.entry", "qed.l2.past-end");
     let end = written.file.len();
     vec![
         row(
@@ -212,7 +212,7 @@ fn names() -> Vec<BrokenImage> {
     };
     let mut all = vec![
         over("qed-backing-missing", "a missing backing file", "gone.raw", "open.name.missing"),
-        over("qed-backing-absolute", "a file outside the folder", "/etc/passwd", "open.gate.outside"),
+        over("qed-backing-absolute", "a file outside the folder", "/etc/passwd", "open.follow.outside"),
         over("qed-backing-nbd", "a server instead of a name", "nbd://127.0.0.1/x", "open.name.protocol"),
         over("qed-backing-itself", "its own backing file", "qed-backing-itself.qed", "open.chain.cycle"),
         over(

@@ -36,7 +36,7 @@ fn maps() -> Vec<AnomalousImage> {
     vec![
         row(
             "vdi-spare-stored",
-            "a block behind the disk",
+            "a block after the disk",
             "vdi.check.beyond-disk",
             spare,
             with(4, spare, 3, 1 << 16),
@@ -64,7 +64,7 @@ fn maps() -> Vec<AnomalousImage> {
         ),
         row(
             "vdi-spare-past-end",
-            "a block behind the file's end",
+            "a block after the file's end",
             "vdi.check.past-end",
             spare,
             with(4, spare, 3, 0),
@@ -84,14 +84,14 @@ fn maps() -> Vec<AnomalousImage> {
         ),
         row(
             "vdi-trailing-block",
-            "a block behind all others",
+            "a block after all others",
             "vdi.check.trailing",
             end,
             with(3, map + 4, never, 1 << 16),
         ),
         row(
             "vdi-trailing-bytes",
-            "bytes behind all blocks",
+            "bytes after all blocks",
             "vdi.check.trailing",
             end,
             with(3, map + 4, never, 1000),
@@ -116,7 +116,7 @@ fn headers() -> Vec<AnomalousImage> {
         anomaly("vdi", (name, about, code, at), of(&recipe(), at, bytes))
     };
     let moved = |field: u64, more: usize| {
-        // The map or the data, and all behind them, 100 bytes later.
+        // The map or the data, and all after them, 100 bytes later.
         let Written { mut file, map, data } = recipe().write();
         let from = if field == 340 { map } else { data } as usize;
         file.splice(from..from, vec![0; more]);

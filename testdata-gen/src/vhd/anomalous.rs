@@ -108,7 +108,7 @@ fn footers() -> Vec<AnomalousImage> {
             end + 200,
             footer_with(&both, 200, b"hidden"),
         ),
-        row("vhd-footer-followed", "bytes behind the end", "vhd.check.behind-footer", end + 512, followed),
+        row("vhd-footer-followed", "bytes after the end", "vhd.check.after-footer", end + 512, followed),
         row(
             "vhd-fixed-data-offset",
             "a fixed disk that names a header",
@@ -124,7 +124,7 @@ fn headers() -> Vec<AnomalousImage> {
     vec![
         row(
             "vhd-header-data-offset",
-            "a header behind the header",
+            "a header after the header",
             "vhd.check.header-data-offset",
             HEADER + 8,
             with(8, &4096u64.to_be_bytes()),
@@ -138,7 +138,7 @@ fn headers() -> Vec<AnomalousImage> {
         ),
         row(
             "vhd-header-tail",
-            "bytes behind the locators",
+            "bytes after the locators",
             "vhd.check.header-reserved",
             HEADER + 900,
             with(900, &[1]),
@@ -175,7 +175,7 @@ fn blocks() -> Vec<AnomalousImage> {
         row("vhd-block-forgotten", "a block that no entry names", "vhd.check.leak", leaked, forgotten),
         row(
             "vhd-block-room",
-            "room for five blocks behind the last",
+            "room for five blocks after the last",
             "vhd.check.leak",
             twice.footer,
             twice.file,
@@ -189,21 +189,21 @@ fn blocks() -> Vec<AnomalousImage> {
         ),
         row(
             "vhd-entry-beyond-shared",
-            "an entry behind the disk's end that shares a block",
+            "an entry after the disk's end that shares a block",
             "vhd.check.bat-overlap",
             bat + 28,
             entry(&|written| written.blocks[&2] / 512),
         ),
         row(
             "vhd-entry-beyond-in-header",
-            "an entry behind the disk's end that names the header",
+            "an entry after the disk's end that names the header",
             "vhd.check.bat-overlap",
             bat + 28,
             entry(&|_| 1),
         ),
         row(
             "vhd-bitmap-padding",
-            "bits behind a block's own",
+            "bits after a block's own",
             "vhd.check.bitmap-padding",
             first + 100,
             padded,
@@ -265,7 +265,7 @@ fn locators() -> Vec<AnomalousImage> {
         odd
     };
     let entry = HEADER + 576;
-    // The locator's name is behind the table, which has one sector.
+    // The locator's name is after the table, which has one sector.
     let name_at = 2048;
     let surrogate = "vhd-name-surrogate";
     let base = format!("\\{surrogate}.base.vhd");

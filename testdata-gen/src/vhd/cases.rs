@@ -164,7 +164,7 @@ fn marks() -> Vec<AnomalousImage> {
         row("vhd-marked-hidden", "hidden", "vhd.hidden", end + 85, hidden(0x0001_0003, true)),
         row(
             "vhd-hidden-later",
-            "hidden behind the checksum",
+            "hidden after the checksum",
             "vhd.footer.hidden-checksum",
             end + 85,
             hidden(0x0001_0001, false),
@@ -234,7 +234,7 @@ fn batmaps() -> Vec<AnomalousImage> {
         ),
         row(
             "vhd-batmap-far",
-            "a map of full blocks behind the file",
+            "a map of full blocks after the file",
             "vhd.batmap.past-end",
             batmap_at + 8,
             batmap_with(8, &(1u64 << 40).to_be_bytes()),
@@ -251,7 +251,7 @@ fn batmaps() -> Vec<AnomalousImage> {
 
 /// The table and the parent.
 fn tables_and_parents() -> Vec<AnomalousImage> {
-    // The table begins 4 bytes behind a sector.
+    // The table begins 4 bytes after a sector.
     let mut shifted = recipe().write();
     let bat = shifted.bat;
     shifted.file.copy_within(bat as usize..bat as usize + 24, bat as usize + 4);

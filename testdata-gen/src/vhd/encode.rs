@@ -46,7 +46,7 @@ pub(crate) struct Vhd {
     pub(crate) batmap: Option<u32>,
     /// 511 bytes at the end.
     pub(crate) short: bool,
-    /// Blocks last to first, the table behind them.
+    /// Blocks last to first, the table after them.
     pub(crate) shuffled: bool,
     /// Blocks are placed so that their data are page-aligned.
     pub(crate) paged: bool,

@@ -63,7 +63,7 @@ fn dynamic() -> Vec<GoodImage> {
         let shuffled = Vhd { shuffled: true, spare_entries: 300, ..recipe };
         all.push(vhd(
             &format!("vhd-shuffled-{bits}"),
-            "blocks last to first, the table behind them",
+            "blocks last to first, the table after them",
             &shuffled,
             disk,
         ));
@@ -153,7 +153,7 @@ fn footers() -> Vec<GoodImage> {
         edited("vhd-end-without-cookie", "no cookie at the end", &|file, at| file[at] = 0),
         edited("vhd-end-missing", "the footer at the end is gone", &|file, at| file.truncate(at)),
         edited("vhd-end-cut", "half of the footer at the end is gone", &|file, at| file.truncate(at + 200)),
-        edited("vhd-end-followed", "zeros behind the footer", &|file, at| file.resize(at + 2048, 0)),
+        edited("vhd-end-followed", "zeros after the footer", &|file, at| file.resize(at + 2048, 0)),
         edited("vhd-start-damaged", "a wrong checksum at the start", &|file, _| file[100] ^= 1),
         edited("vhd-start-without-cookie", "no cookie at the start", &|file, _| file[..8].fill(0)),
         edited("vhd-times-differ", "another time in the copy", &|file, _| {

@@ -129,7 +129,7 @@ fn heads() -> Vec<AnomalousImage> {
         ),
         row(
             "vhdx-creator-goes-on",
-            "text behind the end of the creator's name",
+            "text after the end of the creator's name",
             "vhdx.check.creator",
             &plain,
             |written| {
@@ -152,8 +152,8 @@ fn regions() -> Vec<AnomalousImage> {
         row("vhdx-region-head-reserved", "the table's reserved field", code, &recipe(), both(12, &[1])),
         row("vhdx-region-flags", "reserved bits of a region's flags", code, &recipe(), both(16 + 28, &[3])),
         row(
-            "vhdx-region-behind-entries",
-            "something behind the last entry, in one copy",
+            "vhdx-region-after-entries",
+            "something after the last entry, in one copy",
             code,
             &recipe(),
             |written| {
@@ -179,7 +179,7 @@ fn metadata() -> Vec<AnomalousImage> {
     vec![
         row("vhdx-metadata-head", "the table's reserved bytes", code, &recipe(), put_at(20, &[1])),
         row("vhdx-metadata-entry", "an entry's reserved field", code, &recipe(), put_at(32 + 28, &[1])),
-        row("vhdx-metadata-behind", "something behind the last entry", code, &recipe(), put_at(3000, &[1])),
+        row("vhdx-metadata-after", "something after the last entry", code, &recipe(), put_at(3000, &[1])),
         row(
             "vhdx-item-flags",
             "a size in an optional item",
@@ -223,7 +223,7 @@ fn metadata() -> Vec<AnomalousImage> {
 }
 
 fn entries() -> Vec<AnomalousImage> {
-    let behind = |value: u64| {
+    let after = |value: u64| {
         move |written: &mut Written| {
             let at = written.bat + 5 * 8;
             put(&mut written.file, at, &value.to_le_bytes());
@@ -254,18 +254,18 @@ fn entries() -> Vec<AnomalousImage> {
     };
     vec![
         row(
-            "vhdx-entry-behind-end",
-            "an entry behind the disk's end names data",
-            "vhdx.check.bat-behind-end",
+            "vhdx-entry-after-end",
+            "an entry after the disk's end names data",
+            "vhdx.check.bat-after-end",
             &recipe(),
-            behind((4 * MIB) | 6),
+            after((4 * MIB) | 6),
         ),
         row(
             "vhdx-entry-slack",
-            "an entry behind the disk's end is not 0",
+            "an entry after the disk's end is not 0",
             "vhdx.check.bat-slack",
             &recipe(),
-            behind(2),
+            after(2),
         ),
         row(
             "vhdx-bitmap-without-parent",
@@ -372,7 +372,7 @@ fn logs() -> Vec<AnomalousImage> {
     vec![
         row(
             "vhdx-log-lost",
-            "an entry of the log behind one that is damaged",
+            "an entry of the log after one that is damaged",
             "vhdx.check.log-lost",
             &recipe(),
             |written| three([false, true, false])(written)[2],

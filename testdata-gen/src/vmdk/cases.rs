@@ -184,7 +184,7 @@ pub fn empty_part() -> Vec<u8> {
     Hosted { descriptor: Some(String::new()), ..Hosted::new(128, &vec![0; 1 << 20]) }.write().file
 }
 
-/// A disk of `parts` extents of a sector each, in a file each; `gap` puts an extent of zeros behind every one.
+/// A disk of `parts` extents of a sector each, in a file each; `gap` puts an extent of zeros after every one.
 pub fn many_extents(parts: usize, gap: bool) -> String {
     let line = |part: usize| {
         let zeros = if gap { "\nRW 1 ZERO" } else { "" };

@@ -32,7 +32,7 @@ pub(crate) enum Order {
     GrainsFirst,
     /// Compressed, tables in front.
     CompressedTablesFirst,
-    /// Compressed, with markers, the directory behind.
+    /// Compressed, with markers, the directory after.
     Stream,
 }
 
@@ -176,7 +176,7 @@ impl Hosted {
         }
     }
 
-    /// An empty directory with its tables right behind it; returns its offset.
+    /// An empty directory with its tables right after it; returns its offset.
     fn add_tables(&self, file: &mut Vec<u8>) -> u64 {
         let at = file.len();
         let directory = (self.count() * 4).next_multiple_of(SECTOR);

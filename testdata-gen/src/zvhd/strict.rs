@@ -104,8 +104,8 @@ fn fields(page: &[u8], at: usize, cookie: [u8; 8], writer: Writer) -> Checked<()
     need(u32_at(page, 60) == 4, "the disk type is not 4", at)?;
     need(page[84..87] == [0; 3], "flags are set", at)?;
     let used = if cookie == *b"stream\0\0" { 87 } else { 142 };
-    need(page[used..512].iter().all(|byte| *byte == 0), "bytes behind the fields", at)?;
-    need(writer == Writer::Vendor || page[512..].iter().all(|byte| *byte == 0), "bytes behind the header", at)
+    need(page[used..512].iter().all(|byte| *byte == 0), "bytes after the fields", at)?;
+    need(writer == Writer::Vendor || page[512..].iter().all(|byte| *byte == 0), "bytes after the header", at)
 }
 
 /// "CHS Calculation" of the VHD specification.
@@ -130,7 +130,7 @@ fn geometry(size: u64) -> u32 {
 fn record(file: &[u8], at: usize, writer: Writer) -> Checked<(u32, &[u8], usize)> {
     let head = file.get(at..at + 48).ok_or_else(|| format!("at {at}: no record head"))?;
     need(head[..12] == *b"hwstream bg\0", "no record", at)?;
-    need(head[20..] == [0; 28], "bytes behind the record's fields", at)?;
+    need(head[20..] == [0; 28], "bytes after the record's fields", at)?;
     let (len, block) = (u32_at(head, 12) as usize, u32_at(head, 16));
     need(len > 0, "an empty payload", at)?;
     let whole = (48 + len + 4).next_multiple_of(PAGE);
@@ -168,10 +168,10 @@ fn frame(payload: &[u8], at: usize) -> Checked<(Vec<u8>, bool)> {
 fn stored(block: &[u8], number: u32, header: &[u8], at: usize) -> Checked<()> {
     let original = u64_at(header, 40);
     let start = u64::from(number) * BLOCK as u64;
-    need(start < original, "a block behind the end of the disk", at)?;
+    need(start < original, "a block after the end of the disk", at)?;
     need(block.iter().any(|byte| *byte != 0), "a block of zeros is stored", at)?;
     let inside = usize::try_from((original - start).min(BLOCK as u64)).expect("at most a block");
-    need(block[inside..].iter().all(|byte| *byte == 0), "bytes behind the end of the disk", at)
+    need(block[inside..].iter().all(|byte| *byte == 0), "bytes after the end of the disk", at)
 }
 
 fn image(header: &[u8], blocks: Vec<(u32, Vec<u8>)>, checksums: usize) -> StrictImage {
@@ -196,7 +196,7 @@ fn zvhd(file: &[u8], writer: Writer) -> Checked<StrictImage> {
         at += whole;
     }
     need(first[..512] == header(file, at, *b"stream\0\0", writer)?[..512], "the last page differs", at)?;
-    need(at + PAGE == file.len(), "bytes behind the last page", at + PAGE)?;
+    need(at + PAGE == file.len(), "bytes after the last page", at + PAGE)?;
     Ok(image(first, blocks, 0))
 }
 
@@ -213,11 +213,11 @@ fn zvhd2(file: &[u8], writer: Writer) -> Checked<StrictImage> {
     need(u32_at(first, 92) as usize == blocks, "another block count", 92)?;
     let (index_at, bitmap_at, data_blocks) = tables(last, last_at, blocks)?;
 
-    // The page behind the records: the first page, with the count of data blocks and the checksum of the first page.
-    let middle_at = index_at.checked_sub(PAGE).ok_or("no page behind the records")?;
+    // The page after the records: the first page, with the count of data blocks and the checksum of the first page.
+    let middle_at = index_at.checked_sub(PAGE).ok_or("no page after the records")?;
     let mut middle = first[..512].to_vec();
     middle[136..140].copy_from_slice(&last[136..140]);
-    need(page(file, middle_at)?[..512] == middle, "another page behind the records", middle_at)?;
+    need(page(file, middle_at)?[..512] == middle, "another page after the records", middle_at)?;
 
     let bitmap = &file[bitmap_at..last_at];
     let numbers: Vec<_> = (0..bitmap.len() * 8).filter(|n| bitmap[n / 8] >> (n % 8) & 1 == 1).collect();
@@ -241,7 +241,7 @@ fn zvhd2(file: &[u8], writer: Writer) -> Checked<StrictImage> {
         stored_blocks.push((number, block));
         at += whole;
     }
-    need(at == middle_at, "the page behind the records does not follow them", at)?;
+    need(at == middle_at, "the page after the records does not follow them", at)?;
     Ok(image(first, stored_blocks, checksums))
 }
 

@@ -32,7 +32,7 @@ fn compressed(folder: &Path) {
 }
 
 /// A disk of 30 GiB in 500000 clusters, last to first: no two of its uses continue each other. The file is
-/// one hole behind its tables.
+/// one hole after its tables.
 fn fragmented(path: &Path) {
     const CLUSTER: u64 = 1 << 16;
     const CLUSTERS: u64 = 500_000;

@@ -21,7 +21,7 @@ fn repository(folder: &Path, is_bad: bool) {
     tool(folder, "git", &["add", "."]);
 }
 
-/// The script of a step: the lines behind `run: |`, as far as they are indented.
+/// The script of a step: the lines after `run: |`, as far as they are indented.
 fn step(id: &str) -> String {
     let action = std::fs::read_to_string(root().join("action.yml")).unwrap();
     let (_, step) = action.split_once(&format!("- id: {id}\n")).expect("the step is there");
@@ -161,7 +161,7 @@ fn the_hook_runs_on_the_images_that_are_staged() {
     for (is_bad, code) in [(false, 0), (true, 2)] {
         let temp = tempfile::tempdir().unwrap();
         repository(temp.path(), is_bad);
-        // What pre-commit does: the staged names that match, behind the entry.
+        // What pre-commit does: the staged names that match, after the entry.
         let script = format!(
             "git diff --cached --name-only -z | grep -zE '{}' | xargs -0 bash -c 'exec {} \"$@\"' -",
             field("files:"),

@@ -19,7 +19,7 @@ const GIB: u64 = 1 << 30;
 const COMMANDS: [&str; 7] = ["imgprep", "qemu-img", "cp", "mv", "xz", "gzip", "java"];
 
 /// A rule and one of its remedies, as the table has it.
-type Remedy = (&'static str, &'static str);
+type Remedy = (&'static str, String);
 
 /// The remedies that were shown.
 type Shown = BTreeSet<Remedy>;
@@ -38,7 +38,7 @@ fn key(template: &str) -> (Vec<&str>, bool) {
 fn template_of(rule: &str, remedy: &str) -> Remedy {
     let row = RULES.iter().find(|row| row.id.name() == rule).expect("a rule of the table");
     let words: Vec<&str> = remedy.split(' ').collect();
-    let fits = |template: &&&str| {
+    let fits = |template: &String| {
         let (key, leaks) = key(template);
         // `--from FORMAT` and `--follow any` may follow the command.
         let bare =
@@ -47,9 +47,13 @@ fn template_of(rule: &str, remedy: &str) -> Remedy {
         let is_salvage = template.contains("--salvage") == remedy.contains("--salvage");
         bare.starts_with(&key) && is_salvage && leaks == remedy.contains("-r leaks")
     };
-    let template =
-        row.remedies.iter().find(fits).unwrap_or_else(|| panic!("{rule}: {remedy:?} is not in the table"));
-    (row.id.name(), *template)
+    let template = row
+        .remedies
+        .iter()
+        .map(ToString::to_string)
+        .find(fits)
+        .unwrap_or_else(|| panic!("{rule}: {remedy:?} is not in the table"));
+    (row.id.name(), template)
 }
 
 fn bash(folder: &Path, line: &str) -> Output {
@@ -203,6 +207,22 @@ fn counted(path: &Path, recipe: Qcow2, edit: fn(&mut [u8])) -> Option<()> {
     std::fs::write(path, file).ok()
 }
 
+/// An image with a snapshot, which a rewritten image would lose.
+fn with_snapshot() -> Qcow2 {
+    let snapshots = vec![("1".into(), "then".into(), BTreeMap::new(), 1 << 20)];
+    Qcow2 { snapshots, ..Qcow2::new(16, 1 << 20) }
+}
+
+/// The reference count of the last cluster of a file is 0, but one of a cluster after it is not: that one is leaked.
+fn leaking(path: &Path, recipe: Qcow2) -> Option<()> {
+    counted(path, recipe, |block| {
+        let used = block.chunks(2).rposition(|count| count != [0, 0]).unwrap();
+        block[2 * (used + 1)..][..2].copy_from_slice(&[0, 1]);
+    })?;
+    let len = std::fs::metadata(path).ok()?.len();
+    File::options().write(true).open(path).ok()?.set_len(len + 65536).ok()
+}
+
 #[rustfmt::skip]
 const CASES: &[Case] = &[
     Case { name: "a.qcow2", args: FAST_RAW, after: FAST_RAW, make: |f| qcow2(&f.join("a.qcow2"), &Qcow2::new(16, GIB)) },
@@ -271,6 +291,16 @@ const CASES: &[Case] = &[
     } },
     Case { name: "low.qcow2", args: &[], after: &[], make: |f| counted(&f.join("low.qcow2"), Qcow2::new(16, 1 << 20), |block| block[..2].copy_from_slice(&[0, 0])) },
     Case { name: "copied.qcow2", args: &[], after: &[], make: |f| counted(&f.join("copied.qcow2"), Qcow2::new(16, 1 << 20), |block| block[6..8].copy_from_slice(&[0, 2])) },
+    Case { name: "low.qcow2", args: &[], after: &[], make: |f| counted(&f.join("low.qcow2"), with_snapshot(), |block| block[..2].copy_from_slice(&[0, 0])) },
+    Case { name: "copied.qcow2", args: &[], after: &[], make: |f| counted(&f.join("copied.qcow2"), with_snapshot(), |block| block[6..8].copy_from_slice(&[0, 2])) },
+    Case { name: "dirty.qcow2", args: &[], after: &[], make: |f| qcow2(&f.join("dirty.qcow2"), &Qcow2 { incompatible: 1, ..with_snapshot() }) },
+    Case { name: "leak.qcow2", args: &[], after: &[], make: |f| leaking(&f.join("leak.qcow2"), Qcow2::new(16, 1 << 20)) },
+    Case { name: "leak.qcow2", args: &[], after: &[], make: |f| leaking(&f.join("leak.qcow2"), with_snapshot()) },
+    Case { name: "leak.disk", args: &["--from", "qcow2"], after: &[], make: |f| leaking(&f.join("leak.disk"), Qcow2::new(16, 1 << 20)) },
+    Case { name: "leak.qcow2", args: &[], after: &[], make: |f| {
+        begun(&f.join("base"), 1 << 20)?;
+        leaking(&f.join("leak.qcow2"), over("base", Some("raw")))
+    } },
     Case { name: "low.qcow2", args: &[], after: &[], make: |f| {
         begun(&f.join("base"), 1 << 20)?;
         counted(&f.join("low.qcow2"), over("base", Some("raw")), |block| block[..2].copy_from_slice(&[0, 0]))
@@ -321,7 +351,8 @@ fn every_remedy_is_shown_and_every_command_removes_its_violation() {
             heals(&make, &["--follow", "beside"], &["--deep"], &mut shown, &mut wrong);
         }
     }
-    let all = RULES.iter().flat_map(|rule| rule.remedies.iter().map(|remedy| (rule.id.name(), *remedy)));
+    let all =
+        RULES.iter().flat_map(|rule| rule.remedies.iter().map(|remedy| (rule.id.name(), remedy.to_string())));
     let has_qemu = has_tool("qemu-img");
     let silent: Vec<_> = all
         .filter(|remedy| !shown.contains(remedy))
@@ -384,11 +415,47 @@ fn commands_of_a_route_with_a_bitmap_work() {
     }
 }
 
+/// A disk of the cloud is converted for each platform with the command that is shown.
+#[test]
+fn commands_that_export_a_disk_of_the_cloud_work() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    begun(&folder.join("d.raw"), 5 << 20).unwrap();
+    let mut formats = BTreeSet::new();
+    for (source, stem) in [("my disk.zvhd2", "my-disk"), ("b.zvhd", "b")] {
+        assert!(imgprep(folder, &["convert", "-q", "d.raw", source]).status.success());
+        // A file that has the name already is not replaced.
+        std::fs::write(folder.join(stem).with_extension("vhdx"), "other").unwrap();
+        let json = checked(folder, IMS, source);
+        let exports = json["exports"].as_array().unwrap();
+        let before = files(folder);
+        for export in exports {
+            let output = bash(folder, export["command"].as_str().unwrap());
+            assert!(output.status.success(), "{export:#}: {}", printed(&output));
+            formats.insert(export["format"].as_str().unwrap().to_string());
+        }
+        let after = files(folder);
+        assert!(before.iter().all(|(path, was)| after.get(path) == Some(was)), "a file was changed");
+        let made: Vec<_> = after.keys().filter(|path| !before.contains_key(*path)).collect();
+        assert_eq!(made.len(), exports.len(), "{made:?}");
+        for path in made {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let compared = imgprep(folder, &["compare", name, "d.raw", "-F", "raw"]);
+            assert!(compared.status.success(), "{name}: {}", printed(&compared));
+            let text = printed(&imgprep(folder, &["check", "--deep", name]));
+            assert!(text.contains(", fine"), "{text}");
+        }
+    }
+    assert_eq!(formats.into_iter().collect::<Vec<_>>(), ["qcow2", "vhd", "vhdx", "vmdk"]);
+    assert_eq!(checked(folder, IMS, "my-disk.qcow2")["exports"], Value::Array(Vec::new()));
+    assert_eq!(checked(folder, &[], "b.zvhd")["exports"], Value::Array(Vec::new()), "without a profile");
+}
+
 /// Commands that make files of unreadable kinds, if the tool exists.
 type BlockCompressor = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 #[rustfmt::skip]
-const PACKERS: &[BlockCompressor] = &[
+const COMPRESSORS: &[BlockCompressor] = &[
     ("gzip", "gzip", "d.raw.gz", &["-k", "d.raw"]),
     ("xz", "xz", "d.raw.xz", &["-k", "d.raw"]),
     ("lzma", "xz", "d.raw.lzma", &["-k", "--format=lzma", "d.raw"]),
@@ -437,7 +504,7 @@ const NOT_MADE: &[&str] = &[
 #[test]
 fn a_compressed_file_gets_a_command_that_decompresses_it() {
     for (kind, line) in imgprep::foreign_commands() {
-        let Some((_, program, made, args)) = PACKERS.iter().find(|(name, ..)| *name == kind) else {
+        let Some((_, program, made, args)) = COMPRESSORS.iter().find(|(name, ..)| *name == kind) else {
             assert!(NOT_MADE.contains(&kind), "{kind} ({line}) is run by no test");
             continue;
         };

@@ -153,19 +153,20 @@ fn omitted_findings_are_counted_in_every_output() {
     let more = json["more"]["structure/past-end"].as_u64().unwrap();
     let kept = violations(&json).iter().filter(|found| found["rule"] == "structure/past-end").count() as u64;
     assert_eq!((kept, json["counts"]["errors"].as_u64() > Some(kept)), (100, true));
-    let says = format!("and {more} more under this rule");
+    let description = format!("and {more} more under this rule");
     let sarif: Value = serde_json::from_str(&of("sarif")).unwrap();
     let results = sarif["runs"][0]["results"].as_array().unwrap();
-    let is_it =
-        |result: &&Value| result["message"]["text"] == says && result["ruleId"] == "structure/past-end";
+    let is_it = |result: &&Value| {
+        result["message"]["text"] == description && result["ruleId"] == "structure/past-end"
+    };
     let reported: Vec<_> = results.iter().filter(is_it).map(|result| result["level"].as_str()).collect();
     assert_eq!(reported, [Some("error")]);
     let junit = quick_junit::Report::deserialize_from_str(&of("junit")).unwrap();
     let text = format!("{junit:?}");
     // As many clusters leak as entries point elsewhere.
     let alike = json["more"].as_object().unwrap().values().filter(|count| **count == more).count();
-    assert_eq!(text.matches(&says).count(), alike, "once, in the text of its rule");
-    let line = format!("::error file=many.qcow2,line=1,title=structure/past-end::{says}\n");
+    assert_eq!(text.matches(&description).count(), alike, "once, in the text of its rule");
+    let line = format!("::error file=many.qcow2,line=1,title=structure/past-end::{description}\n");
     assert_eq!(of("github").matches(&line).count(), 1, "{line}");
     // For people ten are enough, with the advice once.
     let text = of("text");
@@ -222,7 +223,7 @@ fn interrupted_check_does_not_pass_the_image() {
         assert_eq!(imgprep::check_file(&path, &options, run).outcome(&levels), imgprep::Outcome::Fine);
         run.interrupt.raise();
         let checked = imgprep::check_file(&path, &options, run);
-        assert_eq!(checked.error.as_ref().map(imgprep::Error::code), Some("engine.interrupted"));
+        assert_eq!(checked.error.as_ref().map(|error| error.code().id), Some("engine.interrupted"));
         assert_eq!(checked.outcome(&levels), imgprep::Outcome::Undone);
     });
 }

@@ -52,13 +52,13 @@ fn good_images_have_no_errors() {
 /// The rule of `check`, which follows no names, for an image that is broken only if names are followed.
 fn by_name(code: &str) -> &'static [&'static str] {
     match code {
-        "open.name.missing" | "open.name.bad" | "open.chain.cycle" => {
+        "open.name.missing" | "open.name.invalid" | "open.chain.cycle" => {
             &["safety/backing-file", "safety/data-file", "safety/extent-path"]
         }
         _ if code.starts_with("open.parent.") => {
             &["safety/backing-file", "safety/data-file", "safety/extent-path"]
         }
-        "open.name.protocol" | "open.gate.outside" => &["safety/outside-path"],
+        "open.name.protocol" | "open.follow.outside" => &["safety/outside-path"],
         _ if code.ends_with(".encrypted") => &["safety/encrypted"],
         _ => &[],
     }
@@ -74,7 +74,7 @@ fn every_broken_image_is_reported_under_its_rule_and_offset() {
         let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
         let named = by_name(image.code);
         // Without `--follow` what is wrong in another file is not seen: it is named.
-        let is_told = ["none", "beside"].iter().any(|follow| {
+        let is_reported = ["none", "beside"].iter().any(|follow| {
             let (json, code) = json_of(folder.path(), &["--deep", "--follow", follow, &path]);
             let is_it = |found: &Value| {
                 found["code"] == image.code && image.at.is_none_or(|at| found["offset"] == json!(at))
@@ -83,7 +83,7 @@ fn every_broken_image_is_reported_under_its_rule_and_offset() {
             let found = violations(&json);
             found.iter().any(|found| by_rule(found) || (is_it(found) && code == Some(2)))
         });
-        if !is_told {
+        if !is_reported {
             wrong.push(format!("{} ({} {:?})", image.name, image.code, image.at));
         }
     }
@@ -104,7 +104,7 @@ const TIB: u64 = 1 << 40;
 fn file_lengths_around_their_limits() {
     let folder = tempfile::tempdir().unwrap();
     let raw = folder.path().join("disk.raw");
-    // On, before and behind the bound: whether the rule fires.
+    // On, before and after the bound: whether the rule fires.
     let cases = [
         ("import", "system", "size/file", 128 * GIB, [false, false, true]),
         ("import", "system", "size/file-exact", 128_000_000_000, [false, false, true]),
@@ -364,7 +364,7 @@ fn contradicting_vmdk_is_reported_under_a_safety_rule() {
         ("vmdk-stream-footer-capacity", "safety/footer-differs", "error", 2),
         ("vmdk-descriptor-odd-line", "safety/descriptor-line", "error", 2),
         ("vmdk-descriptor-almost-an-extent", "safety/descriptor-line", "error", 2),
-        ("vmdk-descriptor-behind-end", "structure/header", "warning", 0),
+        ("vmdk-descriptor-after-end", "structure/header", "warning", 0),
         ("vmdk-descriptor-cut", "structure/header", "error", 2),
     ];
     let odd = anomalous().into_iter().map(|image| (image.name, image.files, image.at));

@@ -1,6 +1,6 @@
 //! Every error code that the product can print is listed once, leads to a rule and is asserted by name in a test.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use imgprep::Code;
@@ -10,26 +10,6 @@ use crate::support::program::root;
 
 #[path = "../../../crates/cli/src/codes.rs"]
 mod command_line;
-
-/// Literals of the shape of a code that are something else.
-const NO_CODES: [&str; 7] =
-    ["ddb.encryption", "ddb.uuid", "disk.vmdk", "example.toml", "page.css", "page.js", "raw.partition"];
-
-/// More such literals: keys of descriptors and names of files.
-const OTHER_LITERALS: [&str; 12] = [
-    "ddb.geometry.cylinders",
-    "ddb.geometry.heads",
-    "ddb.geometry.sectors",
-    "ddb.iofilters",
-    "ddb.uuid.image",
-    "ddb.uuid.modification",
-    "ddb.uuid.parent",
-    "ddb.uuid.parentmodification",
-    "imgprep-batch.journal",
-    "imgprep.toml",
-    "jobs.toml",
-    "ova.xml",
-];
 
 /// All files below a folder whose names end so, build output left out.
 fn files(folder: &Path, end: &str, into: &mut Vec<PathBuf>) {
@@ -54,83 +34,96 @@ fn split(path: &Path) -> (String, String) {
     (text[..at].to_string(), text[at..].to_string())
 }
 
-/// String literals of the shape `subject.problem` or `format.subject.problem`, comments left out.
-fn codes(text: &str) -> BTreeSet<String> {
-    let is_code = |text: &str| {
-        let parts: Vec<&str> = text.split('.').collect();
-        let is_part = |part: &&str| {
-            part.starts_with(|letter: char| letter.is_ascii_lowercase())
-                && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-        };
-        (2..=4).contains(&parts.len()) && parts.iter().all(is_part)
+/// A row of a table of codes.
+struct Row {
+    /// The `src` folder of its crate.
+    crate_source: PathBuf,
+    /// How the crate refers to it: `codes::NAME`.
+    constant: String,
+    id: String,
+}
+
+/// The rows of all tables that `code_table!` declares.
+fn rows() -> Vec<Row> {
+    let mut tables = Vec::new();
+    files(&root().join("crates"), "src/codes.rs", &mut tables);
+    let mut rows = Vec::new();
+    for table in tables {
+        let text = std::fs::read_to_string(&table).unwrap();
+        let Some((_, body)) = text.split_once("code_table! {\n") else { continue };
+        for line in body.lines().take_while(|line| *line != "}") {
+            let (name, value) = line.trim().split_once(" = ").unwrap();
+            let id = value.split('"').nth(1).unwrap().to_string();
+            let crate_source = table.parent().unwrap().to_path_buf();
+            rows.push(Row { crate_source, constant: format!("codes::{name}"), id });
+        }
+    }
+    rows
+}
+
+/// Whether a text contains a name that no other name continues.
+fn names(text: &str, name: &str) -> bool {
+    let is_end = |at: usize| {
+        !text[at..].starts_with(|next: char| next.is_ascii_alphanumeric() || ['.', '-', '_'].contains(&next))
     };
-    text.lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .flat_map(|line| line.split('"').skip(1).step_by(2))
-        .filter(|literal| is_code(literal))
-        .map(String::from)
-        .collect()
+    text.match_indices(name).any(|(at, _)| is_end(at + name.len()))
+}
+
+/// The product's part and the unit tests of a crate. The table itself is left out: it lists codes and does not use them.
+fn sources(crate_source: &Path) -> (String, String) {
+    let mut paths = Vec::new();
+    files(crate_source, ".rs", &mut paths);
+    let parts: Vec<_> =
+        paths.iter().filter(|path| !path.ends_with("src/codes.rs")).map(|path| split(path)).collect();
+    (parts.iter().map(|part| &*part.0).collect(), parts.iter().map(|part| &*part.1).collect())
 }
 
 #[test]
-fn every_code_is_provoked_by_a_test() {
+fn every_code_is_used_and_provoked_by_a_test() {
     let root = root();
-    let (mut product, mut tested) = (BTreeSet::new(), String::new());
-    let mut sources = Vec::new();
-    files(&root.join("crates"), ".rs", &mut sources);
-    for path in sources {
-        let (code, tests) = split(&path);
-        product.extend(codes(&code));
-        tested += &tests;
-    }
-    assert!(product.len() > 400, "the sources are found: {}", product.len());
     let mut tests = Vec::new();
     files(&root.join("tests"), ".rs", &mut tests);
     files(&root.join("tests/golden"), "", &mut tests);
     files(&root.join("testdata-gen/src"), ".rs", &mut tests);
+    let mut crates = Vec::new();
+    files(&root.join("crates"), ".rs", &mut crates);
+    let mut tested: String = crates.iter().map(|path| split(path).1).collect();
     for path in tests.iter().filter(|path| !path.ends_with("suites/cli/codes.rs")) {
         tested += &String::from_utf8_lossy(&std::fs::read(path).unwrap());
     }
-    let is_named = |code: &str| {
-        let is_end = |at: usize| {
-            !tested[at..].starts_with(|next: char| next.is_ascii_alphanumeric() || next == '.' || next == '-')
-        };
-        tested.match_indices(code).any(|(at, _)| is_end(at + code.len()))
-    };
-    let missing: Vec<_> =
-        product.iter().filter(|code| !NO_CODES.contains(&code.as_str()) && !is_named(code)).collect();
-    assert!(missing.is_empty(), "codes that no test provokes: {missing:?}");
+    let mut sources_of = BTreeMap::new();
+    for Row { crate_source, constant, id } in rows() {
+        let (product, unit_tests) =
+            sources_of.entry(crate_source).or_insert_with_key(|folder| sources(folder));
+        assert!(names(product, &constant), "{id} is listed and not used");
+        assert!(names(&tested, &id) || names(unit_tests, &constant), "no test provokes {id}");
+    }
+    let own = [command_line::PRINT, command_line::USAGE];
+    assert!(own.iter().all(|code| names(&tested, code.id)), "no test provokes a code of the command line");
 }
 
 #[test]
-fn literals_of_the_shape_of_a_code_are_found() {
-    let text =
-        "a => \"vhdx.bat.overlap\", b => \"{x}.y\"\n// \"not.this\"\nlet x = \"Not.this\" + \"io.open\";";
-    assert_eq!(codes(text), BTreeSet::from(["vhdx.bat.overlap".to_string(), "io.open".to_string()]));
+fn a_name_is_found_unless_another_continues_it() {
+    assert!(names("a => codes::BAT,", "codes::BAT") && names("\"vhdx.bat\"", "vhdx.bat"));
+    assert!(
+        !names("codes::BAT_OVERLAP codes::BATS", "codes::BAT") && !names("vhdx.bat-x vhdx.bat.y", "vhdx.bat")
+    );
 }
 
 /// All codes that are listed.
 fn listed() -> Vec<&'static Code> {
-    let own = [&command_line::PRINT, &command_line::USAGE];
-    imgprep::codes().chain(imgprep_batch::CODES).chain(own).collect()
+    let own = [command_line::PRINT, command_line::USAGE];
+    imgprep::codes().chain(imgprep_batch::CODES.iter().copied()).chain(own).collect()
 }
 
 #[test]
-fn every_code_in_use_is_listed_once_and_every_listed_code_is_in_use() {
-    let mut sources = Vec::new();
-    files(&root().join("crates"), ".rs", &mut sources);
-    // The tables list codes, they do not use them. The constants of the command line are used or the compiler warns.
-    let is_table = |path: &PathBuf| path.ends_with("src/codes.rs") && !path.ends_with("cli/src/codes.rs");
-    let literals = sources.iter().filter(|path| !is_table(path)).flat_map(|path| codes(&split(path).0));
-    let mut used: BTreeSet<_> = literals
-        .filter(|literal| !NO_CODES.contains(&&**literal) && !OTHER_LITERALS.contains(&&**literal))
-        .collect();
-    used.insert(command_line::USAGE.id.to_string());
-    let all = listed();
-    let ids: BTreeSet<_> = all.iter().map(|code| code.id.to_string()).collect();
-    assert_eq!(ids.len(), all.len(), "every code is listed once");
-    assert_eq!(used.difference(&ids).collect::<Vec<_>>(), [""; 0], "used and not listed");
-    assert_eq!(ids.difference(&used).collect::<Vec<_>>(), [""; 0], "listed and not used");
+fn the_tables_of_all_crates_are_collected_and_no_id_is_listed_twice() {
+    let own = [command_line::PRINT, command_line::USAGE].map(|code| code.id.to_string());
+    let rows: BTreeSet<String> = rows().into_iter().map(|row| row.id).chain(own).collect();
+    let listed = listed();
+    let ids: BTreeSet<String> = listed.iter().map(|code| code.id.to_string()).collect();
+    assert_eq!(ids.len(), listed.len(), "an id is listed twice");
+    assert!(ids.len() > 400 && ids == rows, "{:?}", ids.symmetric_difference(&rows));
 }
 
 #[test]

@@ -220,3 +220,34 @@ fn memory_is_bounded() {
     let output = bounded(&command(at, &args), (32 + 64) << 10).output().unwrap();
     assert!(output.status.success(), "{}", printed(&output));
 }
+
+/// Every image has its own counters, and its lines name it.
+#[test]
+fn progress_of_several_images_names_each_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let sizes = [("a.raw", 3 * MIB), ("b.raw", 5 * MIB), ("c.raw", 2 * MIB)];
+    for (name, size) in sizes {
+        fs::write(at.join(name), Noise::new(9).bytes(size)).unwrap();
+    }
+    let lines = |args: &[&str]| -> Vec<Value> {
+        let output = imgprep(at, &[&["digest", "--progress", "jsonl"], args].concat());
+        assert!(output.status.success(), "{}", printed(&output));
+        output
+            .stderr
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
+    };
+    let all = lines(&["a.raw", "b.raw", "c.raw"]);
+    for (index, (name, size)) in sizes.into_iter().enumerate() {
+        let last =
+            all.iter().rfind(|line| line["filename"] == name).unwrap_or_else(|| panic!("{name}: {all:?}"));
+        assert_eq!((&last["image"], &last["images"]), (&(index + 1).into(), &3.into()), "{last}");
+        for counter in ["disk-total", "disk-done", "source-read"] {
+            assert_eq!(last[counter], size, "{counter}: {last}");
+        }
+    }
+    let one = lines(&["a.raw"]);
+    assert!(one.iter().all(|line| line["filename"].is_null() && line["images"].is_null()), "{one:?}");
+}

@@ -139,8 +139,8 @@ fn codes_of_payloads_that_cannot_be_decompressed_or_compressed() {
     let len = u32::from_le_bytes(file[4096 + 12..4096 + 16].try_into().unwrap());
     file[4096 + 12..4096 + 16].copy_from_slice(&(len + 3).to_le_bytes());
     fs::write(at.join("a.zvhd2"), file).unwrap();
-    refused(at, &["convert", "a.zvhd2", "out.raw"], "[codec.unpack.left-over");
-    // One stream: all records behind a broken one are lost, and each has its reason.
+    refused(at, &["convert", "a.zvhd2", "out.raw"], "[codec.decompress.left-over");
+    // One stream: all records after a broken one are lost, and each has its reason.
     let (mut file, _) = image_file("zvhd-mixed");
     file[4096 + 48..4096 + 64].fill(0xff);
     fs::write(at.join("a.zvhd"), file).unwrap();
@@ -148,9 +148,9 @@ fn codes_of_payloads_that_cannot_be_decompressed_or_compressed() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let losses = report["losses"].as_array().unwrap();
     let codes: Vec<_> = losses.iter().map(|loss| loss["code"].as_str().unwrap()).collect();
-    assert_eq!(codes[0], "codec.unpack.garbage", "{report}");
+    assert_eq!(codes[0], "codec.decompress.garbage", "{report}");
     assert!(
-        codes.len() > 1 && codes[1..].iter().all(|code| *code == "codec.unpack.broken-stream"),
+        codes.len() > 1 && codes[1..].iter().all(|code| *code == "codec.decompress.broken-stream"),
         "{report}"
     );
 }
@@ -174,7 +174,7 @@ fn a_level_that_a_format_does_not_have_is_refused_by_the_library() {
         let to = Destination::Path(at.join("out.zvhd2"));
         let error = crate::support::library::on_one_thread(|run| imgprep::convert(&disk, &to, &options, run))
             .unwrap_err();
-        assert_eq!(error.code(), "codec.pack.level");
+        assert_eq!(error.code().id, "codec.compress.level");
         assert_eq!(names(at), ["disk.raw"]);
     }
 }

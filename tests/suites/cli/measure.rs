@@ -166,3 +166,50 @@ fn a_dry_run_reports_the_free_space_of_the_output() {
     let json: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert!(json["free-space"].as_u64().is_some_and(|free| free > 0));
 }
+
+/// A dry run of a conversion shows the import limits that `measure` shows.
+#[test]
+fn a_dry_run_reports_the_import_limits() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let disk = std::fs::File::create(folder.join("a.raw")).unwrap();
+    disk.set_len(129 << 30).unwrap();
+    let dry_run = |args: &[&str]| {
+        let output =
+            imgprep(folder, &[&["convert", "--dry-run", "--output", "json", "a.raw"], args].concat());
+        assert!(output.status.success(), "{args:?}: {}", printed(&output));
+        Schema::of("convert").holds(&output.stdout, &format!("{args:?}"));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    for (format, options, want) in [
+        ("raw", "", &["fast-raw"][..]),
+        ("zvhd2", "", &["import", "fast-zvhd2"]),
+        ("vdi", "", &["import"]),
+        ("vmdk", "", &["import"]),
+        ("vmdk", "subformat=twoGbMaxExtentSparse", &[]),
+        ("vdi", "static=on", &[]),
+    ] {
+        let out = format!("b.{format}");
+        let options: &[&str] = if options.is_empty() { &[] } else { &["-o", options] };
+        for profile in ["huawei-ims", "otc", "flexible-engine"] {
+            let args = ["-O", format, "--profile", profile];
+            let plan = dry_run(&[&[&*out], &args[..], options].concat());
+            let measured = measured(folder, &[&["a.raw"], &args[..], options].concat());
+            assert_eq!((&plan["profile"], &plan["routes"]), (&measured["profile"], &measured["routes"]));
+            let fits = plan["routes"].as_array().unwrap().iter().filter(|route| route["fits"] == true);
+            let fits: Vec<_> = fits.map(|route| route["id"].as_str().unwrap()).collect();
+            assert_eq!(fits, want, "{format} {options:?} {profile}");
+        }
+    }
+    assert_eq!(dry_run(&["b.zvhd2"])["profile"], "huawei-ims", "the default");
+    disk.set_len(2 << 40).unwrap();
+    let text = printed(&imgprep(folder, &["convert", "--dry-run", "a.raw", "b.zvhd2", "--for", "otc"]));
+    for want in [".: fits, ", "otc, normal import: fits, ", "exceeds the limit of 1 TiB for the disk"] {
+        assert!(text.contains(want), "{want}: {text}");
+    }
+    let unknown = imgprep(folder, &["convert", "--dry-run", "a.raw", "b.zvhd2", "--profile", "moon"]);
+    assert!(printed(&unknown).contains("--profile moon: unknown profile"), "{}", printed(&unknown));
+    let wet = imgprep(folder, &["convert", "a.raw", "b.zvhd2", "--profile", "otc"]);
+    assert!(printed(&wet).contains("--dry-run"), "{}", printed(&wet));
+    assert!(!folder.join("b.zvhd2").exists());
+}

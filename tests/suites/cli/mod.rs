@@ -21,6 +21,7 @@ pub(crate) mod receipts;
 pub(crate) mod reflinks;
 pub(crate) mod schemas;
 pub(crate) mod signals;
+mod standard_output;
 pub(crate) mod syncs;
 pub(crate) mod verify;
 pub(crate) mod verify_damage;

@@ -1,11 +1,12 @@
 //! `imgprep optimize`: the same disk in a smaller file.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use serde_json::Value;
-use testdata_gen::{Noise, disk_of};
+use testdata_gen::{Cell, Noise, Qcow2, disk_of};
 
 use super::schemas::Schema;
 use crate::support::program::{command, has_tool, imgprep, names, printed, tool};
@@ -114,6 +115,10 @@ fn an_image_is_rewritten_without_zeros_and_keeps_its_variant_and_identity() {
         let found = std::fs::metadata(folder.join(&name)).unwrap();
         assert_eq!((done["after"].as_u64(), found.mode() & 0o777), (Some(found.len()), 0o640), "{name}");
         assert!(done["zeros"].as_u64().unwrap() >= 5 * MIB as u64, "{name}: {done}");
+        let named: u64 = ["zeros", "leaks", "other"].map(|part| done[part].as_u64().unwrap()).iter().sum();
+        // The last block may end after the disk.
+        assert!(named >= done["saved"].as_u64().unwrap(), "{name}: {done}");
+        assert_eq!(done["compressed"], false, "{name}");
         assert!(imgprep(folder, &["compare", &name, "want.raw", "-F", "raw"]).status.success(), "{name}");
         assert_eq!(
             printed(&imgprep(folder, &["check", "--deep", &name])),
@@ -161,11 +166,60 @@ fn a_better_level_makes_a_compressed_image_smaller() {
     {
         convert(folder, &["a.raw", name, "-o", options]);
         let before = std::fs::metadata(folder.join(name)).unwrap().len();
-        optimized(folder, &["--in-place", name, "--level", "9"]);
+        let planned = optimized(folder, &["--dry-run", name, "--level", "9"]);
+        assert_eq!(
+            (&planned["compressed"], &planned["other"]),
+            (&true.into(), &planned["saved"]),
+            "{planned}"
+        );
+        let text = printed(&imgprep(folder, &["optimize", "--dry-run", name, "--level", "9"]));
+        assert!(text.contains("  better compression and smaller tables: "), "{text}");
+        let done = optimized(folder, &["--in-place", name, "--level", "9"]);
+        assert_eq!((&done["after"], &done["other"]), (&planned["after"], &planned["other"]), "{name}");
         assert!(std::fs::metadata(folder.join(name)).unwrap().len() < before, "{name}");
         let same = imgprep(folder, &["compare", name, "a.raw", "-F", "raw"]);
         assert!(same.status.success(), "{name}: {}", printed(&same));
     }
+}
+
+/// Leaked, fragmented and stored zeros at once: a dry run names each of them.
+#[test]
+fn a_dry_run_names_every_saving() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let (zeros, data) = (Cell::Data(vec![0; 65536]), Cell::Data(vec![7; 65536]));
+    let cells: BTreeMap<u64, Cell> =
+        (0..16).map(|cluster| (cluster, if cluster < 5 { zeros.clone() } else { data.clone() })).collect();
+    let mut file = Qcow2 { shuffled: true, cells, ..Qcow2::new(16, MIB as u64) }.write().file;
+    // Three clusters after the last one, with a reference count each.
+    let number = |file: &[u8], at: usize| u64::from_be_bytes(file[at..at + 8].try_into().unwrap()) as usize;
+    let counts = number(&file, number(&file, 48));
+    let end = file.len() / 65536;
+    (end..end + 3).for_each(|cluster| file[counts + 2 * cluster + 1] = 1);
+    file.resize((end + 3) * 65536, 0);
+    std::fs::write(folder.join("a.qcow2"), &file).unwrap();
+    let planned = optimized(folder, &["--dry-run", "a.qcow2"]);
+    assert_eq!(planned["zeros"], 5 * 65536, "{planned}");
+    assert_eq!(planned["leaks"], 3 * 65536, "{planned}");
+    assert_eq!(planned["stored-clusters"], 16, "{planned}");
+    assert!(planned["fragmented-clusters"].as_u64().is_some_and(|count| count > 8), "{planned}");
+    assert_eq!(
+        planned["saved"].as_u64().unwrap(),
+        8 * 65536 + planned["other"].as_u64().unwrap(),
+        "{planned}"
+    );
+    let text = printed(&imgprep(folder, &["optimize", "--dry-run", "a.qcow2"]));
+    for want in ["zeros that were stored: 320 KiB", "leaked clusters: 192 KiB", "  fragmented clusters: "] {
+        assert!(text.contains(want), "{want}: {text}");
+    }
+    assert!(std::fs::read(folder.join("a.qcow2")).unwrap() == file, "a dry run changes nothing");
+    let done = optimized(folder, &["a.qcow2", "b.qcow2"]);
+    for part in ["before", "after", "saved", "zeros", "leaks", "other", "fragmented-clusters"] {
+        assert_eq!(done[part], planned[part], "{part}");
+    }
+    let again = optimized(folder, &["--dry-run", "b.qcow2"]);
+    assert_eq!((&again["fragmented-clusters"], &again["stored-clusters"]), (&0.into(), &11.into()));
+    assert_eq!((&again["zeros"], &again["leaks"]), (&0.into(), &0.into()));
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn block_device_can_be_read_and_with_force_written() {
     assert!(output.status.success(), "{}", printed(&output));
     let written = std::fs::read(&device.0).unwrap();
     assert!(written[..64 << 20] == sample().disk, "zeros are written over what was there");
-    assert!(written[64 << 20..].iter().all(|byte| *byte == 0xee), "nothing behind the disk is touched");
+    assert!(written[64 << 20..].iter().all(|byte| *byte == 0xee), "nothing after the disk is touched");
     let output = imgprep(folder.path(), &["convert", "--from", "raw", &device.0, "back.raw"]);
     assert!(output.status.success(), "{}", printed(&output));
     assert!(std::fs::read(folder.path().join("back.raw")).unwrap() == written);

@@ -94,6 +94,8 @@ fn progress_is_one_json_object_per_line() {
         &["compare", &path, "a.zvhd2"],
         &["digest", &path, "a.zvhd2"],
         &["verify", "a.zvhd2", "--receipt", "a.json"],
+        &["measure", &path],
+        &["optimize", "--dry-run", &path],
     ] {
         let output = imgprep(folder.path(), &[args, &["--progress", "jsonl"]].concat());
         assert!(output.status.success(), "{args:?}: {}", printed(&output));

@@ -184,7 +184,7 @@ fn exhausted_memory_is_an_error_and_leaves_no_output() {
         assert_eq!(names(folder.path()), ["big.raw"], "{mib} MiB: {text}");
     }
     // In the allocator, in a codec, and where threads are started.
-    assert!(texts.contains("out of memory: ") && texts.contains("[codec.pack.failed"), "{texts}");
+    assert!(texts.contains("out of memory: ") && texts.contains("[codec.compress.failed"), "{texts}");
 }
 
 /// A command on a file system without unnamed files: the first open of the folder fails as it does there.

@@ -142,7 +142,7 @@ fn changing<T>(path: &Path, work: impl FnOnce(&RunOptions<'_>) -> T) -> T {
 
 #[track_caller]
 fn is_changed(error: &Error) {
-    assert_eq!(error.code(), "io.read.changed");
+    assert_eq!(error.code().id, "io.read.changed");
     assert!(error.to_string().contains("its timestamps changed"), "{error}");
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn fired(json: &Value, all: &mut BTreeSet<String>) {
     all.extend(violations(json).iter().map(|found| found["rule"].as_str().unwrap().to_string()));
 }
 
-/// A QCOW2 with so many entries that point behind the end of the file, none beside another.
+/// A QCOW2 with so many entries that point past the end of the file, none beside another.
 pub(crate) fn pointing_nowhere(count: u64) -> Vec<u8> {
     let cells = (0..count).map(|index| (2 * index, Cell::Data(vec![1; 4096]))).collect();
     let mut written = Qcow2 { cells, ..Qcow2::new(12, 4 << 20) }.write();

@@ -1,11 +1,13 @@
 //! The lines of a journal.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::fingerprint::{FileStamp, Fingerprint, JournalPath};
+use super::fingerprint::{FileStamp, Fingerprint, JournalPath, absolute};
 use super::record::Record;
+use crate::plan::jobs::Job;
 
 /// The name of the journal in the output folder.
 pub const JOURNAL_NAME: &str = "imgprep-batch.journal";
@@ -23,6 +25,8 @@ pub(crate) enum Event {
         foreign: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         asked: Option<Asked>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        extents: Option<Extents>,
     },
     /// An attempt begins.
     Start { output: String, attempt: u32 },
@@ -40,7 +44,7 @@ pub(crate) struct Finished {
     /// Checksum of the job specification.
     #[serde(rename = "wish")]
     pub(crate) spec: u32,
-    /// The output and its bitmap, by path.
+    /// All files of the output and its bitmap, by path.
     pub(crate) outputs: Vec<(JournalPath, Fingerprint)>,
     /// All files that were read.
     pub(crate) sources: Vec<(JournalPath, FileStamp)>,
@@ -63,6 +67,24 @@ impl Finished {
 pub(crate) struct Asked {
     pub(crate) source: JournalPath,
     pub(crate) settings: BTreeMap<String, String>,
+}
+
+/// The files of an output of several files, apart from the one that contains their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Extents {
+    /// The first one: it identifies the others, whose number depends on the size of the disk.
+    pub(crate) first: JournalPath,
+    /// Those that existed already.
+    pub(crate) foreign: Vec<JournalPath>,
+}
+
+impl Extents {
+    /// The current state of the extents of a job; `None` if its output is one file.
+    pub(crate) fn of(job: &Job) -> Option<Self> {
+        let path = |path: &PathBuf| JournalPath(absolute(path));
+        let first = job.extents().first().map(path)?;
+        Some(Self { first, foreign: job.existing_extents().iter().map(path).collect() })
+    }
 }
 
 /// The line of an event.

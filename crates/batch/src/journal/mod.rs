@@ -8,7 +8,7 @@ pub(crate) mod record;
 mod writer;
 
 pub use event::JOURNAL_NAME;
-pub(crate) use event::{Asked, Event, Finished};
+pub(crate) use event::{Asked, Event, Extents, Finished};
 pub(crate) use history::History;
 pub use writer::ExistingJournal;
 pub(crate) use writer::{Journal, running};

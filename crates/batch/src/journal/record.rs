@@ -117,15 +117,15 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Describes an error, with a remedy.
-    pub fn of(error: &Error, remedy: Option<String>) -> Self {
+    /// Describes an error, with its remedy.
+    pub fn of(error: &Error) -> Self {
         Self {
-            code: error.code().into(),
+            code: error.code().id.into(),
             class: error.class().name().into(),
             message: error.to_string(),
             file: error.path().map(Into::into),
             offset: error.at(),
-            remedy,
+            remedy: imgprep::remedy(error).map(|remedy| remedy.to_string()),
             hint: error.hint().map(|hint| hint.name().into()),
         }
     }
@@ -163,7 +163,7 @@ fn note(finding: &Finding) -> Note {
         Severity::Note => "note",
     };
     Note {
-        code: finding.code.into(),
+        code: finding.code.id.into(),
         severity: severity.into(),
         offset: finding.at,
         message: finding.message.clone(),

@@ -15,8 +15,9 @@ use super::history::History;
 use crate::BatchError;
 
 const SCHEMA: &str = "imgprep/journal/1";
-/// Space that is reserved for the lines about one image, and for all other lines.
+/// Space that is reserved for the lines about one image, for each further file of its output, and for all other lines.
 const ROOM_PER_JOB: u64 = 4096;
+const ROOM_PER_EXTENT: u64 = 256;
 const ROOM: u64 = 64 << 10;
 
 /// An open, locked journal.
@@ -76,10 +77,12 @@ impl Journal {
         Ok((Self { file, path, found: bytes.len() as u64, pending, must_sync: true }, history))
     }
 
-    /// Reserves space for the lines about `jobs` images: they must be written even when the disk is full.
-    pub(crate) fn reserve(&self, jobs: usize) {
+    /// Reserves space for the lines about `jobs` images, whose outputs have up to `extents` further files: they must be written
+    /// even when the disk is full.
+    pub(crate) fn reserve(&self, jobs: usize, extents: usize) {
         if let Ok(found) = self.file.metadata() {
-            let room = ROOM + ROOM_PER_JOB.saturating_mul(jobs as u64);
+            let extents = ROOM_PER_EXTENT.saturating_mul(extents as u64);
+            let room = ROOM.saturating_add(ROOM_PER_JOB.saturating_mul(jobs as u64)).saturating_add(extents);
             imgprep::reserve(&self.file, found.len()..found.len().saturating_add(room));
         }
     }
@@ -160,7 +163,7 @@ mod tests {
     use super::*;
 
     fn job(output: &str, foreign: bool) -> Event {
-        Event::Job { output: output.into(), source: "s".into(), foreign, asked: None }
+        Event::Job { output: output.into(), source: "s".into(), foreign, asked: None, extents: None }
     }
 
     #[test]
@@ -178,6 +181,20 @@ mod tests {
         }
     }
 
+    /// Lines of versions that wrote outputs of one file only.
+    #[test]
+    fn a_line_without_extents_is_read() {
+        let json = r#"{"event":"job","output":"a.raw","source":"s","foreign":false}"#;
+        let line = format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()));
+        let history = History::read(line.as_bytes());
+        assert!(history.is_ours("a.raw") && history.damaged == 0);
+        assert_eq!(
+            encode(&job("a.raw", false)),
+            line,
+            "and an older version reads the line of such an output"
+        );
+    }
+
     #[test]
     fn a_file_that_was_there_before_never_becomes_ours() {
         let folder = tempfile::tempdir().unwrap();
@@ -188,11 +205,11 @@ mod tests {
         journal.say(&job("ours", false));
         journal.commit().unwrap();
         let error = Journal::open(folder.path(), ExistingJournal::Resume).unwrap_err();
-        assert_eq!(error.code(), "batch.locked");
+        assert_eq!(error.code().id, "batch.locked");
         assert!(error.to_string().contains(&format!("(process {})", std::process::id())), "{error}");
         drop(journal);
         assert_eq!(
-            Journal::open(folder.path(), ExistingJournal::Refuse).unwrap_err().code(),
+            Journal::open(folder.path(), ExistingJournal::Refuse).unwrap_err().code().id,
             "batch.journal.exists"
         );
         let (mut journal, history) = Journal::open(folder.path(), ExistingJournal::Resume).unwrap();

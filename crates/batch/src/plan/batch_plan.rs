@@ -137,7 +137,7 @@ fn one(job: &Job, settings: &RunSettings<'_>, history: &History) -> Planned {
     }
     if let Err(error) = look(job, settings, history, &mut planned) {
         planned.intent = Intent::Fail;
-        planned.error = Some(Failure::of(&error, imgprep::remedy(&error)));
+        planned.error = Some(Failure::of(&error));
     }
     planned
 }
@@ -167,10 +167,10 @@ fn look(
     planned.output_size = Some(found.len);
     planned.space = room(job, &found);
     planned.verdict = judge(settings.rules, job, &disk, found.len, None);
-    let is_ours = settings.existing_journal == ExistingJournal::Replace || history.is_ours(&job.key);
-    if !is_ours && job.output.symlink_metadata().is_ok() {
-        let error = crate::BatchError::OutputExists;
-        return Err(Error::new(error).in_path(path_text(&job.output)));
+    let is_ours = settings.existing_journal == ExistingJournal::Replace || history.may_replace(job);
+    let written = job.extents().into_iter().take(found.files - 1).chain([job.output.clone()]);
+    if let Some(existing) = { written }.find(|path| !is_ours && path.symlink_metadata().is_ok()) {
+        return Err(Error::new(crate::BatchError::OutputExists).in_path(path_text(&existing)));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ pub fn of(batch: &Batch, existing_journal: ExistingJournal) -> Files {
     for job in &batch.jobs {
         files.reads(&job.source);
         files.writes(Role::Output, &job.output);
+        job.existing_extents().iter().for_each(|extent| files.writes(Role::Output, extent));
         if let Some(bitmap) = job.bitmap() {
             files.writes(Role::Bitmap, &bitmap);
         }

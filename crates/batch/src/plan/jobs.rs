@@ -1,6 +1,6 @@
 //! The images of a batch and their outputs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use imgprep::{
@@ -56,6 +56,16 @@ impl Job {
         (self.spec.bitmap && self.target.takes_bitmap()).then(|| self.output.with_extension("mf"))
     }
 
+    /// Files of an image of several files, apart from the output itself, in their order: the first ones are written.
+    pub(crate) fn extents(&self) -> Vec<PathBuf> {
+        self.target.extent_paths(&self.output)
+    }
+
+    /// Those of them that exist.
+    pub(crate) fn existing_extents(&self) -> Vec<PathBuf> {
+        self.extents().into_iter().filter(|path| path.symlink_metadata().is_ok()).collect()
+    }
+
     /// Opens the image. A link of a searched folder is followed within that folder only, unless the policy is `any`.
     pub(crate) fn open(&self) -> Result<Disk, Error> {
         if let Some(folder) = &self.searched {
@@ -107,12 +117,20 @@ pub fn assemble(
             }
         }
     }
+    // Extents of two images differ if their descriptors do.
+    for job in jobs.iter().filter(|job| job.target.is_multi_file()) {
+        if let Some((extent, other)) = job.extents().iter().find_map(|path| written.get_key_value(path)) {
+            let (output, first) = (path_text(extent), path_text(&jobs[*other].source));
+            return Err(BatchError::OutputTwice { output, first, second: path_text(&job.source) }.into());
+        }
+    }
+    let extents: HashSet<PathBuf> = jobs.iter().flat_map(Job::existing_extents).collect();
     // The comparison must not depend on links in the path of the folder.
     let folder = out.canonicalize().unwrap_or_else(|_| out.to_path_buf());
     for job in &jobs {
         let real = job.source.canonicalize().unwrap_or_else(|_| job.source.clone());
         let over = real.strip_prefix(&folder).ok().map(|below| out.join(below));
-        if let Some(over) = over.filter(|over| written.contains_key(over)) {
+        if let Some(over) = over.filter(|over| written.contains_key(over) || extents.contains(over)) {
             return Err(BatchError::OutputIsInput { output: path_text(&over) }.into());
         }
     }
@@ -123,9 +141,6 @@ fn job(out: &Path, image: Found, rules: &dyn ImportRules) -> Result<Job, Error> 
     let wrong = |what| Error::new(BatchError::Setting { what }).in_path(path_text(&image.source));
     image.spec.profile.as_deref().map_or(Ok(()), |name| rules.check_profile(name)).map_err(wrong)?;
     let target = image.spec.target().map_err(wrong)?;
-    if target.is_multi_file() {
-        return Err(wrong(format!("a {} of several files cannot be written by a batch", target.name())));
-    }
     let relative = match &image.output {
         Some(output) => below(output),
         None => image.name.output(&image.source, &image.dir, target.name()),
@@ -192,8 +207,31 @@ mod tests {
         let images =
             vec![found(Path::new("a.vhd"), "{stem}.{ext}"), found(Path::new("a.vmdk"), "{stem}.{ext}")];
         let error = assemble(out, images, Vec::new(), &NoRules).unwrap_err();
-        assert_eq!(error.code(), "batch.output.twice");
+        assert_eq!(error.code().id, "batch.output.twice");
         assert!(error.to_string().contains("a.vhd and a.vmdk would both be written to out/a.raw"), "{error}");
+    }
+
+    #[test]
+    fn an_extent_is_neither_another_output_nor_a_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let split = |source: &Path| {
+            let options = [("subformat".to_string(), "twoGbMaxExtentSparse".to_string())].into();
+            let image = found(source, "{stem}.{ext}");
+            Found { spec: JobSpec { to: "vmdk".into(), options, ..image.spec }, ..image }
+        };
+        let images = || vec![split(&at("a.raw")), split(&at("a-s002.raw"))];
+        let error = assemble(&at("out"), images(), Vec::new(), &NoRules).unwrap_err();
+        assert_eq!(error.code().id, "batch.output.twice");
+        assert!(error.to_string().contains("both be written to"), "{error}");
+        assert!(error.to_string().contains("a-s002.vmdk"), "{error}");
+        std::fs::write(at("a-s480.vmdk"), "").unwrap();
+        let to = |name: &str, source: &str| Found { output: Some(name.into()), ..split(&at(source)) };
+        let apart = vec![to("b.vmdk", "a.raw"), to("c.vmdk", "a-s480.vmdk")];
+        assert!(assemble(folder.path(), apart, Vec::new(), &NoRules).is_ok());
+        let over = vec![to("a.vmdk", "a.raw"), to("c.vmdk", "a-s480.vmdk")];
+        let error = assemble(folder.path(), over, Vec::new(), &NoRules).unwrap_err();
+        assert_eq!(error.code().id, "batch.output.is-input");
     }
 
     #[test]
@@ -203,6 +241,6 @@ mod tests {
         std::fs::write(&source, "").unwrap();
         let images = vec![found(&source, "{name}")];
         let error = assemble(folder.path(), images, Vec::new(), &NoRules).unwrap_err();
-        assert_eq!(error.code(), "batch.output.is-input");
+        assert_eq!(error.code().id, "batch.output.is-input");
     }
 }

@@ -161,6 +161,6 @@ mod tests {
         // Asked for without its descriptor.
         assert_eq!(names(&all(true, &["*-flat.vmdk"], &[]).0), ["sub:c-flat.vmdk"]);
         let how = Search { include: vec!["{a".into()], ..Search::default() };
-        assert_eq!(search(root, &how, root).unwrap_err().code(), "batch.setting");
+        assert_eq!(search(root, &how, root).unwrap_err().code().id, "batch.setting");
     }
 }

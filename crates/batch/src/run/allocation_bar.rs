@@ -2,14 +2,13 @@
 
 use imgprep::{PartAllocation, TableScan};
 
-/// Extents up to which a disk has a bar.
-const MOST_EXTENTS: u64 = 200_000;
-
-/// The predominant kind of each part of the disk: `d`ata, com`p`ressed or `z`eros. Empty if the disk has too many
-/// extents, or if a range of it cannot be read.
+/// The predominant kind of each part of the disk: `d`ata, com`p`ressed or `z`eros. Empty if a range of the
+/// disk cannot be read.
 pub(crate) fn allocation_bar(table_scan: &TableScan) -> String {
-    let allocation = table_scan.allocation.as_ref().filter(|_| table_scan.extents < MOST_EXTENTS);
-    allocation.map_or(String::new(), |allocation| allocation.parts().iter().map(letter).collect())
+    table_scan
+        .allocation
+        .as_ref()
+        .map_or(String::new(), |allocation| allocation.parts().iter().map(letter).collect())
 }
 
 fn letter(part: &PartAllocation) -> char {

@@ -17,7 +17,7 @@ use super::worker::{Worker, WorkerEvent, blank};
 use crate::BatchError;
 use crate::journal::asked;
 use crate::journal::record::{Record, path_text};
-use crate::journal::{Asked, Event, ExistingJournal, History, Journal};
+use crate::journal::{Asked, Event, ExistingJournal, Extents, History, Journal};
 use crate::plan::jobs::{Batch, Job};
 use crate::plan::{files, overlapping_batches};
 use crate::report::summary::Summary;
@@ -189,14 +189,21 @@ fn announce(
     history: &History,
     journal: &mut Journal,
 ) -> Result<(), Error> {
-    journal.reserve(records.iter().filter(|record| record.is_none()).count());
+    let pending =
+        || batch.jobs.iter().zip(records).filter(|(_, record)| record.is_none()).map(|(job, _)| job);
+    journal.reserve(pending().count(), pending().map(|job| job.extents().len()).sum());
     journal.begin(batch.jobs.len());
     for (job, record) in batch.jobs.iter().zip(records) {
         let asked = Asked::of(job);
-        if record.is_none() && !(history.is_ours(&job.key) && history.asked_of(&job.key) == Some(&asked)) {
+        let is_known = || {
+            let is_asked = history.asked_of(&job.key) == Some(&asked);
+            is_asked && history.is_ours(&job.key) && history.is_announced(job)
+        };
+        if record.is_none() && !is_known() {
             let foreign = job.output.symlink_metadata().is_ok();
             let (output, source) = (job.key.clone(), path_text(&job.source));
-            journal.say(&Event::Job { output, source, foreign, asked: Some(asked) });
+            let extents = Extents::of(job);
+            journal.say(&Event::Job { output, source, foreign, asked: Some(asked), extents });
         }
     }
     journal.commit()

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use imgprep::{
-    CacheMode, Converted, Destination, Disk, Error, Existing, Interrupt, RunOptions, Sync, convert_planned,
-    plan, reason,
+    CacheMode, Converted, Destination, Disk, Error, Existing, Interrupt, Plan, RunOptions, Sync,
+    convert_planned, plan, reason,
 };
 
 use super::allocation_bar::allocation_bar;
@@ -84,7 +84,13 @@ impl JobContext<'_> {
         let planned = plan(&disk, &options, &run)?;
         record.allocation = allocation_bar(&planned.table_scan);
         let free = || imgprep::free_space(&self.batch.out).unwrap_or(u64::MAX);
-        self.queue.admit(task, sources.len() as u64 + 1, room(job, &planned), &free, self.interrupt);
+        self.queue.admit(
+            task,
+            sources.len() as u64 + open_files(&planned),
+            room(job, &planned),
+            &free,
+            self.interrupt,
+        );
         let destination = Destination::Path(job.output.clone());
         let done = convert_planned(&disk, Some(planned), &destination, &options, &run)?;
         record.verdict = judge(self.rules, job, &disk, done.len, Some(&job.output));
@@ -111,8 +117,13 @@ fn finish(record: &mut Record, done: &Converted) {
     record.losses = done.losses.iter().map(lost).collect();
 }
 
+/// Files that an output keeps open: each of several files is opened a second time to be read back.
+fn open_files(plan: &Plan) -> u64 {
+    if plan.files > 1 { 2 * plan.files as u64 } else { 1 }
+}
+
 fn fingerprints(job: &Job, done: &Converted) -> Result<Vec<(JournalPath, Fingerprint)>, Error> {
-    let written = std::iter::once(&job.output).chain(&done.bitmap);
+    let written = std::iter::once(&job.output).chain(&done.extents).chain(&done.bitmap);
     let fingerprint = |path: &PathBuf| {
         let fingerprint = Fingerprint::of(path).map_err(|error| {
             let what = format!("cannot read the output back: {}", reason(&error));

@@ -6,7 +6,7 @@ use std::path::Path;
 use imgprep::{Error, reason};
 
 use crate::BatchError;
-use crate::plan::jobs::Batch;
+use crate::plan::jobs::{Batch, Job};
 
 /// Creates a folder and those above it. Each is synced before it is used, so that a power cut does not remove it together
 /// with finished outputs.
@@ -33,8 +33,8 @@ fn above(folder: &Path) -> Option<&Path> {
 /// Removes hidden files that a killed run left. The lock of the journal proves that no process uses them.
 pub(super) fn remove_temporaries(batch: &Batch) {
     let mut prefixes: HashMap<&Path, Vec<String>> = HashMap::new();
-    let written = batch.jobs.iter().flat_map(|job| std::iter::once(job.output.clone()).chain(job.bitmap()));
-    let written: Vec<_> = written.collect();
+    let of_job = |job: &Job| [job.output.clone()].into_iter().chain(job.bitmap()).chain(job.extents());
+    let written: Vec<_> = batch.jobs.iter().flat_map(of_job).collect();
     for path in &written {
         if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
             prefixes.entry(folder).or_default().push(imgprep::hidden_prefix(name));

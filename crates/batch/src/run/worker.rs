@@ -75,7 +75,7 @@ impl Worker<'_> {
 
     fn existing(&self, job: &Job) -> Existing {
         let is_ours =
-            self.settings.existing_journal == ExistingJournal::Replace || self.history.is_ours(&job.key);
+            self.settings.existing_journal == ExistingJournal::Replace || self.history.may_replace(job);
         if is_ours { Existing::Replace } else { Existing::Refuse }
     }
 
@@ -84,7 +84,7 @@ impl Worker<'_> {
         if matches!(error.detail(), Some(EngineError::Memory { .. })) && !task.is_alone {
             return queue.again_alone(task.job);
         }
-        record.error = Some(Failure::of(error, imgprep::remedy(error)));
+        record.error = Some(Failure::of(error));
         let is_stopped = self.settings.interrupt.is_raised();
         record.state = if is_stopped { State::Stopped } else { State::Failed };
         if !is_stopped && task.attempt <= self.settings.retries && error.is_transient() {

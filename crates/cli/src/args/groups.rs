@@ -13,6 +13,9 @@ use imgprep::policy::DiskRole;
 
 use crate::size::Size;
 
+/// The profile of commands that always show import limits.
+pub(crate) const DEFAULT_PROFILE: &str = "huawei-ims";
+
 /// A number of worker threads.
 fn threads(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "expected a whole number from 1".into())

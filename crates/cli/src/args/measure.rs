@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use imgprep::FollowPolicy;
 
-use super::{FollowArgs, RunArgs, SourceArgs, follow_by_default, writable_formats};
+use super::{DEFAULT_PROFILE, FollowArgs, RunArgs, SourceArgs, follow_by_default, writable_formats};
 
 #[derive(Args)]
 #[command(
@@ -40,7 +40,7 @@ pub(crate) struct MeasureArgs {
     #[arg(long)]
     pub(crate) exact: bool,
     /// The cloud whose import limits are shown: huawei-ims, otc or flexible-engine
-    #[arg(long, visible_alias = "for", value_name = "PROFILE", default_value = "huawei-ims")]
+    #[arg(long, visible_alias = "for", value_name = "PROFILE", default_value = DEFAULT_PROFILE)]
     pub(crate) profile: String,
     /// Also show whether the output fits into the file system of this folder
     #[arg(long, value_name = "DIR")]

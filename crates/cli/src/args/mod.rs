@@ -168,9 +168,12 @@ pub(crate) struct ConvertArgs {
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) shape: BitmapShapeArgs,
-    /// Show what would be done, without writing anything
+    /// Show what would be done, and whether the output fits its file system and the import limits, without writing anything
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// The cloud whose import limits --dry-run shows: huawei-ims, otc or flexible-engine [default: huawei-ims]
+    #[arg(long, visible_alias = "for", value_name = "PROFILE", requires = "dry_run")]
+    pub(crate) profile: Option<String>,
     /// Replace an existing output, or write to a block device
     #[arg(long)]
     pub(crate) force: bool,
@@ -200,6 +203,11 @@ impl ConvertArgs {
     /// `-o help`: the options of the format are printed, and nothing is converted.
     pub(crate) fn asks_for_options(&self) -> bool {
         self.target.options == ["help"]
+    }
+
+    /// The profile whose import limits a dry run shows.
+    pub(crate) fn profile(&self) -> &str {
+        self.profile.as_deref().unwrap_or(DEFAULT_PROFILE)
     }
 
     /// Whether the image goes to standard output.

@@ -30,7 +30,7 @@ pub(crate) struct OptimizeArgs {
     /// Change or replace FILE itself
     #[arg(long)]
     pub(crate) in_place: bool,
-    /// Show what would be saved, without writing anything
+    /// Show what would be saved by which means, without writing anything: the disk is read, and compressed if FILE is
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]

@@ -102,7 +102,7 @@ fn trouble(record: &Record) -> Vec<String> {
         text.push(format!("failed: {}", error.message));
         text.extend(remedy(&error.remedy));
         let hint = error.hint.as_deref().and_then(Hint::by_name);
-        text.extend(hint::beside(hint, error.remedy.as_deref()).map(|hint| format!("  hint: {hint}")));
+        text.extend(hint::beside(hint, error.remedy.as_ref()).map(|hint| format!("  hint: {hint}")));
     }
     for reason in record.verdict.reasons.iter().filter(|reason| reason.severity == "error") {
         text.push(format!("cannot be imported: {}: {} [{}]", record.output, reason.message, reason.rule));

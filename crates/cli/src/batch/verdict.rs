@@ -57,7 +57,7 @@ fn reason(violation: &policy::Violation) -> Reason {
         rule: violation.rule.id.name().into(),
         severity: crate::render::print::severity(violation.severity).into(),
         message: violation.fact.clone(),
-        remedy: violation.remedy.clone(),
+        remedy: violation.remedy.as_ref().map(ToString::to_string),
     }
 }
 

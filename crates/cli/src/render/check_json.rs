@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use imgprep::policy::{Levels, RouteVerdict, Verdict, Violation};
+use imgprep::policy::{ExportCommand, Levels, RouteVerdict, Verdict, Violation};
 use imgprep::{CheckedFile, Outcome};
 use serde_json::{Map, Value as Json, json};
 
@@ -51,6 +51,7 @@ fn file_json(file: &CheckedFile, levels: &Levels) -> Map<String, Json> {
     put("judgements", file.violations.iter().map(violation_json).collect());
     put("more", json!(more(file)));
     put("routes", file.routes.iter().map(route_json).collect());
+    put("exports", file.exports.iter().map(export_json).collect());
     if let Some(error) = &file.error {
         put("error", error_json(error));
     }
@@ -74,9 +75,9 @@ fn violation_json(violation: &Violation) -> Json {
         "fact": violation.fact,
         "bound": violation.bound,
         "source": violation.source,
-        "remedy": violation.remedy,
+        "remedy": violation.remedy.as_ref().map(ToString::to_string),
         "route": violation.route,
-        "code": place.code,
+        "code": place.code.map(|code| code.id),
         "file": place.file,
         "offset": place.at,
         "disk": place.disk.as_ref().map(|disk| json!({ "start": disk.start, "end": disk.end })),
@@ -85,6 +86,10 @@ fn violation_json(violation: &Violation) -> Json {
         object["hint"] = json!(hint.name());
     }
     object
+}
+
+fn export_json(export: &ExportCommand) -> Json {
+    json!({ "title": export.title, "format": export.format, "command": export.command })
 }
 
 fn route_json(route: &RouteVerdict) -> Json {

@@ -60,7 +60,7 @@ pub(crate) fn message(violation: &Violation) -> String {
     if let Some(remedy) = &violation.remedy {
         text.push_str(&format!(". Remedy: {remedy}"));
     }
-    if let Some(hint) = hint::beside(violation.hint, violation.remedy.as_deref()) {
+    if let Some(hint) = hint::beside(violation.hint, violation.remedy.as_ref()) {
         text.push_str(&format!(". Hint: {hint}"));
     }
     text

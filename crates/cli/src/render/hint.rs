@@ -29,9 +29,10 @@ pub(crate) fn text(hint: Hint) -> &'static str {
 }
 
 /// The same advice next to a remedy, unless the remedy already contains the option.
-pub(crate) fn beside(hint: Option<Hint>, remedy: Option<&str>) -> Option<&'static str> {
+pub(crate) fn beside(hint: Option<Hint>, remedy: Option<&impl ToString>) -> Option<&'static str> {
     let text = text(hint?);
     let mut options = text.split([' ', ',']).filter(|word| word.starts_with("--"));
+    let remedy = remedy.map(ToString::to_string);
     let is_known = remedy.is_some_and(|remedy| options.any(|option| remedy.contains(option)));
     (!is_known).then_some(text)
 }
@@ -78,8 +79,8 @@ mod tests {
     #[test]
     fn a_hint_is_omitted_where_the_remedy_contains_its_option() {
         let salvage = Some(Hint::Salvage);
-        assert_eq!(beside(salvage, Some("imgprep convert --salvage a b")), None);
-        assert_eq!(beside(salvage, Some("copy it again from its source")), Some(text(Hint::Salvage)));
-        assert_eq!(beside(None, None), None);
+        assert_eq!(beside(salvage, Some(&"imgprep convert --salvage a b")), None);
+        assert_eq!(beside(salvage, Some(&"copy it again from its source")), Some(text(Hint::Salvage)));
+        assert_eq!(beside(None, None::<&String>), None);
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn layer(
         "evidence",
         info.evidence.as_ref().map_or(
             Json::Null,
-            |found| json!({ "offset": found.at, "length": found.len, "says": found.says }),
+            |found| json!({ "offset": found.at, "length": found.len, "says": found.description }),
         ),
     );
     put("matches", info.matches.iter().map(matched).collect());
@@ -111,7 +111,7 @@ fn encryption(facts: &Facts, inspection: &DiskInspection) -> Option<String> {
 pub(crate) fn matched(found: &Match) -> Json {
     json!({
         "format": found.name, "offset": found.evidence.at, "length": found.evidence.len,
-        "says": found.evidence.says, "bytes": found.hex(), "readable": found.is_readable(),
+        "says": found.evidence.description, "bytes": found.hex(), "readable": found.is_readable(),
     })
 }
 
@@ -141,7 +141,7 @@ fn snapshot(found: &Snapshot) -> Json {
 
 pub(crate) fn finding(found: &Finding) -> Json {
     json!({
-        "code": found.code, "severity": severity(found.severity), "offset": found.at, "message": found.message,
+        "code": found.code.id, "severity": severity(found.severity), "offset": found.at, "message": found.message,
     })
 }
 
@@ -150,14 +150,14 @@ pub(crate) fn unopened(named: &Named) -> Json {
 }
 
 pub(crate) fn loss_json(loss: &Loss) -> Json {
-    json!({ "start": loss.disk.start, "end": loss.disk.end, "code": loss.code, "message": loss.message })
+    json!({ "start": loss.disk.start, "end": loss.disk.end, "code": loss.code.id, "message": loss.message })
 }
 
 /// `{code, class, message, file, offset, disk}`.
 pub(crate) fn error_json(error: &Error) -> serde_json::Value {
     let disk = error.disk().map(|disk| json!({ "start": disk.start, "end": disk.end }));
     let mut object = json!({
-        "code": error.code(),
+        "code": error.code().id,
         "class": error.class().name(),
         "message": error.to_string(),
         "file": error.path(),
@@ -165,7 +165,7 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
         "disk": disk,
     });
     if let Some(remedy) = remedy(error) {
-        object["remedy"] = json!(remedy);
+        object["remedy"] = json!(remedy.to_string());
     }
     if let Some(hint) = error.hint() {
         object["hint"] = json!(hint.name());

@@ -20,7 +20,7 @@ fn suite(file: &CheckedFile, levels: &Levels) -> TestSuite {
     let mut read = TestCaseStatus::success();
     if let Some(error) = &file.error {
         read = TestCaseStatus::non_success(NonSuccessKind::Error);
-        read.set_message(&*printable(&error.to_string())).set_type(error.code());
+        read.set_message(&*printable(&error.to_string())).set_type(error.code().id);
     }
     suite.add_test_case(case(file, "check", read));
     let mut rules: Vec<&str> = file.violations.iter().map(|violation| violation.rule.id.name()).collect();

@@ -69,8 +69,8 @@ pub(crate) fn finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> 
 
 /// A format that matches the contents of a file, and the matching bytes.
 pub(crate) fn matched(found: &Match) -> String {
-    let (says, at, len) = (&found.evidence.says, found.evidence.at, found.evidence.len);
-    format!("{}: {says} ({len} bytes at {at}: {})", found.name, found.hex())
+    let (description, at, len) = (&found.evidence.description, found.evidence.at, found.evidence.len);
+    format!("{}: {description} ({len} bytes at {at}: {})", found.name, found.hex())
 }
 
 pub(crate) fn severity(severity: Severity) -> &'static str {

@@ -24,9 +24,9 @@ pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile]) -> io::Result<()
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "rules": RULES.iter().map(|rule| json!({
                     "id": rule.id,
-                    "shortDescription": { "text": rule.says },
+                    "shortDescription": { "text": rule.requirement },
                     "fullDescription": { "text": rule.why },
-                    "help": { "text": if rule.remedies.is_empty() { rule.why.to_string() } else { rule.remedies.join("; else: ") } },
+                    "help": { "text": if rule.remedies.is_empty() { rule.why.to_string() } else { rule.remedies.iter().map(ToString::to_string).collect::<Vec<_>>().join("; else: ") } },
                     "defaultConfiguration": { "level": level(rule.severity) },
                 })).collect::<Vec<_>>(),
             } },
@@ -60,7 +60,9 @@ fn results(file: &CheckedFile) -> Vec<Json> {
     let mut all = Vec::new();
     for violation in &file.violations {
         let name = violation.place.file.as_ref().unwrap_or(&file.name);
-        let nth = seen.entry((violation.rule.id.name(), violation.place.code, name)).or_default();
+        let nth = seen
+            .entry((violation.rule.id.name(), violation.place.code.map(|code| code.id), name))
+            .or_default();
         all.push(result(name, violation, *nth));
         *nth += 1;
     }
@@ -77,7 +79,8 @@ fn result(name: &str, violation: &Violation, nth: u64) -> Json {
     if let Some(at) = violation.place.at.filter(|at| i64::try_from(*at).is_ok()) {
         region["byteOffset"] = json!(at);
     }
-    let print = format!("{}|{}|{}|{nth}", violation.rule.id, violation.place.code.unwrap_or(""), name);
+    let print =
+        format!("{}|{}|{}|{nth}", violation.rule.id, violation.place.code.map_or("", |code| code.id), name);
     entry(name, violation.rule.id.name(), violation.severity, &message(violation), &region, &print)
 }
 

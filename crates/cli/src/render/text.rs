@@ -1,6 +1,6 @@
 //! Results of a check as text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Write};
 
 use imgprep::policy::{Levels, RouteVerdict, Verdict, Violation};
@@ -20,7 +20,7 @@ pub(crate) fn file(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> 
     let format = file.format.as_deref().unwrap_or("unknown format");
     say(out, format_args!("{}: {format}, {}", file.name, verdict(file, levels)))?;
     let mut seen: BTreeMap<(&str, Severity), u64> = BTreeMap::new();
-    let mut advice = BTreeSet::new();
+    let mut advice = HashSet::new();
     for violation in &file.violations {
         let count = seen.entry((violation.rule.id.name(), violation.severity)).or_default();
         *count += 1;
@@ -46,6 +46,9 @@ pub(crate) fn file(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> 
     }
     for route in &file.routes {
         say(out, format_args!("  {}: {}", route.title, way(route)))?;
+    }
+    for export in &file.exports {
+        say(out, format_args!("  for {}: {}", export.title, export.command))?;
     }
     Ok(())
 }
@@ -74,7 +77,7 @@ fn advised(out: &mut dyn Write, violation: &Violation) -> io::Result<()> {
         if let Some(remedy) = &violation.remedy {
             say(out, format_args!("    remedy: {remedy}"))?;
         }
-        if let Some(hint) = hint::beside(violation.hint, violation.remedy.as_deref()) {
+        if let Some(hint) = hint::beside(violation.hint, violation.remedy.as_ref()) {
             say(out, format_args!("    hint: {hint}"))?;
         }
     }

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use imgprep_map::Severity;
 
 use super::inspector::{Inspector, TAIL};
-use crate::facts::GPT_ENTRIES;
+use crate::codes;
 use crate::gpt::{Header, crc32};
 use crate::{Contents, Oddity, Partition, mbr};
 
@@ -51,7 +51,7 @@ impl Inspector<'_> {
         let is_leftover = matches!(self.facts.contents, Contents::Mbr | Contents::Volume(_));
         let severity = if is_leftover { Severity::Note } else { Severity::Warning };
         let message = "a GPT without a protective MBR is ignored, as firmware and operating systems do";
-        self.odd("disk.gpt-unprotected", severity, header.sector, message.into());
+        self.odd(codes::GPT_UNPROTECTED, severity, header.sector, message.into());
     }
 
     /// The header in sector 1. The sector size that the image declares is tried first.
@@ -80,22 +80,22 @@ impl Inspector<'_> {
             table.flaws.push(Oddity { code, severity, at, message });
         };
         if !header.is_sound {
-            flaw("disk.gpt-header", Severity::Warning, at, "the checksum of the GPT header is wrong".into());
+            flaw(codes::GPT_HEADER, Severity::Warning, at, "the checksum of the GPT header is wrong".into());
         }
         let Some((start, len)) = header.entry_range() else {
             let message = format!("invalid table of {} entries of {} bytes", header.count, header.entry_size);
-            flaw(GPT_ENTRIES, Severity::Warning, at + 80, message);
+            flaw(codes::GPT_ENTRIES, Severity::Warning, at + 80, message);
             return table;
         };
         let Some(array) = self.read(start, len as u64) else { return table };
         if array.len() < len {
             let message = format!("the GPT's entries reach past the end of the disk at {}", self.facts.size);
-            flaw(GPT_ENTRIES, Severity::Error, at + 72, message);
+            flaw(codes::GPT_ENTRIES, Severity::Error, at + 72, message);
             return table;
         }
         if crc32(&array) != header.entries_crc {
             let message = "the checksum of the GPT's entries is wrong".into();
-            flaw(GPT_ENTRIES, Severity::Warning, at + 88, message);
+            flaw(codes::GPT_ENTRIES, Severity::Warning, at + 88, message);
         }
         table.partitions = header.partitions(start, &array);
         table
@@ -113,7 +113,7 @@ impl Inspector<'_> {
         let at = copy.header.sector;
         self.take(copy);
         self.odd(
-            "disk.gpt-backup-only",
+            codes::GPT_BACKUP_ONLY,
             Severity::Warning,
             at,
             "the GPT at the start is missing, but the copy at the end exists".into(),
@@ -145,14 +145,14 @@ impl Inspector<'_> {
             let message = format!(
                 "the GPT's copy ends at {copy_end}, the disk at {size}: the end of the disk is missing"
             );
-            self.odd("disk.gpt-past-end", Severity::Error, at, message);
+            self.odd(codes::GPT_PAST_END, Severity::Error, at, message);
         } else if copy_end < size {
             let message =
                 format!("the GPT's copy ends at {copy_end}, the disk at {size}: the disk was enlarged");
-            self.odd("disk.gpt-not-at-end", Severity::Note, at, message);
+            self.odd(codes::GPT_NOT_AT_END, Severity::Note, at, message);
         } else if size <= self.reach && self.copy_at_the_end().is_none() && self.facts.unread.is_empty() {
             let message = "the GPT has no copy at the end of the disk".into();
-            self.odd("disk.gpt-no-copy", Severity::Warning, at, message);
+            self.odd(codes::GPT_NO_COPY, Severity::Warning, at, message);
         }
     }
 
@@ -162,6 +162,6 @@ impl Inspector<'_> {
         let Some(entry) = own else { return };
         self.facts.has_hybrid_mbr = true;
         let message = "the MBR also contains partitions: a hybrid MBR".into();
-        self.odd("disk.hybrid-mbr", Severity::Note, entry.at, message);
+        self.odd(codes::HYBRID_MBR, Severity::Note, entry.at, message);
     }
 }

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{ReadAt, Severity};
+use imgprep_map::{Code, ReadAt, Severity};
 
 use crate::{DiskFacts, Oddity};
 
@@ -38,7 +38,7 @@ impl Inspector<'_> {
         }
     }
 
-    pub(super) fn odd(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+    pub(super) fn odd(&mut self, code: &'static Code, severity: Severity, at: u64, message: String) {
         self.facts.oddities.push(Oddity { code, severity, at, message });
     }
 }

@@ -63,7 +63,7 @@ fn seen(disk: &[u8]) -> DiskFacts {
 }
 
 fn codes(facts: &DiskFacts) -> Vec<&'static str> {
-    facts.oddities.iter().map(|oddity| oddity.code).collect()
+    facts.oddities.iter().map(|oddity| oddity.code.id).collect()
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_partition_past_the_end_is_reported_at_its_entry() {
     assert_eq!(codes(&seen(&whole)).len(), 0);
     let facts = seen(&whole[..whole.len() - 1]);
     let [odd] = &facts.oddities[..] else { panic!("{:?}", facts.oddities) };
-    assert_eq!((odd.code, odd.at, odd.severity), ("disk.partition-past-end", 462, Severity::Error));
+    assert_eq!((odd.code.id, odd.at, odd.severity), ("disk.partition-past-end", 462, Severity::Error));
     assert!(odd.message.ends_with("1 bytes are missing"), "{}", odd.message);
 }
 
@@ -243,7 +243,7 @@ fn the_sector_size_of_an_mbr_is_that_of_its_volumes() {
     assert_eq!(sector(&[(8 * 512, xfs.1)], 4096), (512, 8 * 512));
     assert_eq!(sector(&[(8 * 512, xfs.1), xfs], 512), (512, 8 * 512));
     let short = disk(15 * 4096, &[SIGNATURE, (446, &used), xfs]);
-    assert_eq!(seen(&short).sector, 512, "in large sectors it would end behind the disk");
+    assert_eq!(seen(&short).sector, 512, "in large sectors it would end after the disk");
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn an_inspection_is_bounded() {
     let watched = Watched { disk, fails_from: u64::MAX, read: AtomicU64::new(0) };
     let facts = inspect(&watched, Wanted::default()).unwrap();
     assert_eq!(facts.partitions.len(), 1024);
-    assert!(watched.read.load(Ordering::Relaxed) <= MOST_READ);
+    assert!(watched.read.load(Ordering::Relaxed) <= MAX_READ);
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn unreadable_sectors_are_skipped_and_reported() {
     assert_eq!((facts.contents, facts.partitions.len()), (Contents::Gpt, 2));
     assert!(!facts.unread.is_empty() && facts.oddities.is_empty(), "{facts:?}");
     let near = inspect(&watched, Wanted { reach: 100_000, ..Wanted::default() }).unwrap();
-    assert_eq!((near.unread.len(), near.oddities.len()), (0, 0), "behind the reach nothing is read");
+    assert_eq!((near.unread.len(), near.oddities.len()), (0, 0), "after the reach nothing is read");
     let watched = Watched { fails_from: 100, ..watched };
     assert!(inspect(&watched, Wanted::default()).is_err(), "the beginning is needed");
 }

@@ -143,7 +143,7 @@ mod tests {
         assert!(disk.slice(0, 4096).is_err(), "more than may be read");
         assert!(disk.slice(8191, 2).is_err(), "past the end");
         let failure = reader.into_failure().unwrap();
-        assert_eq!((failure.code(), failure.path()), ("io.read.past-end", Some("a")));
+        assert_eq!((failure.code().id, failure.path()), ("io.read.past-end", Some("a")));
     }
 
     #[test]
@@ -155,6 +155,6 @@ mod tests {
         assert!(disk.slice(0, 41).is_err());
         let failure = reader.into_failure().unwrap();
         let want = EngineError::BlockTooLarge { len: 41, limit: 40 };
-        assert_eq!((failure.code(), failure.detail()), ("engine.unit-too-large", Some(&want)));
+        assert_eq!((failure.code().id, failure.detail()), ("engine.block-too-large", Some(&want)));
     }
 }

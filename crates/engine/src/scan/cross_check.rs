@@ -75,7 +75,7 @@ mod tests {
     fn a_table_that_cannot_be_read_is_a_finding() {
         let found = checked(&Interrupt::default()).unwrap();
         assert_eq!(found.len(), 1);
-        assert_eq!((found[0].code, found[0].severity), ("io.read.past-end", Severity::Warning));
+        assert_eq!((found[0].code.id, found[0].severity), ("io.read.past-end", Severity::Warning));
         assert_eq!(found[0].at, Some(3));
     }
 

@@ -197,7 +197,7 @@ fn a_page_that_fails_at_any_access_of_any_run_is_an_error() {
                 let (failing, _) = stack(fails_at);
                 let error = run(&failing, &options).expect_err(name);
                 assert_eq!(
-                    error.code(),
+                    error.code().id,
                     "io.read.failed",
                     "{name}, {threads} threads, access {fails_at}: {error}"
                 );

@@ -2,7 +2,7 @@
 
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Error, ExtentBuilder, FileUse, ReadAt, RevisitLimiter, Source};
+use imgprep_map::{Code, Error, ExtentBuilder, FileUse, ReadAt, RevisitLimiter, Source};
 
 use crate::entries::{EntryRun, Flow};
 use crate::two_level::{Step, TableVisitor, TwoLevel};
@@ -13,7 +13,7 @@ pub trait Clusters<const N: usize> {
     /// The value of an L2 entry.
     type Entry;
     /// Code of an L1 table that references L2 tables repeatedly.
-    const REPEATED: &'static str;
+    const REPEATED: &'static Code;
     /// The name of an L2 table in the file's usage.
     const TABLE: &'static str;
 

@@ -1,6 +1,6 @@
 //! The codes of the two errors that every header decoder reports.
 
-use imgprep_map::{Error, ReadAt};
+use imgprep_map::{Code, Error, ReadAt};
 
 use crate::Invalid;
 
@@ -8,9 +8,9 @@ use crate::Invalid;
 #[derive(Clone, Copy, Debug)]
 pub struct HeaderCodes {
     /// Code of a field whose value is out of range.
-    pub field: &'static str,
+    pub field: &'static Code,
     /// Code of a table that extends past the end of the file.
-    pub past_end: &'static str,
+    pub past_end: &'static Code,
 }
 
 impl HeaderCodes {
@@ -44,7 +44,9 @@ mod tests {
 
     use super::*;
 
-    const CODES: HeaderCodes = HeaderCodes { field: "a.header.field", past_end: "a.table.past-end" };
+    const PAST_END: &Code = &Code::corrupt("a.table.past-end", "safety/table-size", "");
+    const CODES: HeaderCodes =
+        HeaderCodes { field: &Code::corrupt("a.header.field", "structure/header", ""), past_end: PAST_END };
 
     #[test]
     fn a_table_may_end_where_the_file_ends() {
@@ -56,7 +58,7 @@ mod tests {
     fn a_table_past_the_end_is_rejected_with_a_saturated_end() {
         let file: &dyn ReadAt = &vec![0; 16];
         for (start, len, end) in [(8, 9, 17), (17, 0, 17), (u64::MAX, 2, u64::MAX)] {
-            let (code, table) = ("a.table.past-end", "the table");
+            let (code, table) = (PAST_END, "the table");
             let want = Invalid::TablePastEnd { code, at: 4, table, start, end, file_len: 16 };
             assert_eq!(CODES.check_table(file, 4, "the table", start, len), Err(want));
         }

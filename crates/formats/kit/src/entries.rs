@@ -8,7 +8,7 @@ use imgprep_map::{Error, ReadAt, usize_of};
 /// Bytes of a table per read.
 const PAGE: u64 = 64 << 10;
 /// Minimum size of a hole: smaller ranges are not checked.
-const LEAST_HOLE: u64 = 4096;
+const MIN_HOLE: u64 = 4096;
 
 /// Adjacent entries with the same value.
 ///
@@ -66,7 +66,7 @@ pub fn walk_entries<const N: usize, E>(
 
 /// Number of whole entries from `at` on that are in a hole of the file.
 fn entries_in_hole(file: &dyn ReadAt, at: u64, end: u64, width: u64) -> u64 {
-    if end - at < LEAST_HOLE {
+    if end - at < MIN_HOLE {
         return 0;
     }
     (file.next_data(at).min(end).saturating_sub(at)) / width

@@ -1,6 +1,6 @@
 //! Errors of headers and tables that several formats report.
 
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Code, Detail};
 
 /// A header or table that contradicts itself or the file.
 ///
@@ -11,7 +11,7 @@ pub enum Invalid {
     #[error("the header needs {expected} bytes, but the file has {file_len}")]
     HeaderCut {
         /// `<format>.header.cut`.
-        code: &'static str,
+        code: &'static Code,
         /// Bytes of the header.
         expected: u64,
         /// Length of the file.
@@ -21,7 +21,7 @@ pub enum Invalid {
     #[error("the file begins with {found:02x?}, expected {expected}")]
     Magic {
         /// `<format>.header.magic`.
-        code: &'static str,
+        code: &'static Code,
         /// The name of the magic number.
         expected: &'static str,
         /// The first bytes.
@@ -31,7 +31,7 @@ pub enum Invalid {
     #[error("{field} is {found}, expected {expected}")]
     Field {
         /// `<format>.header.field`, or that of another structure.
-        code: &'static str,
+        code: &'static Code,
         /// Offset of the field.
         at: u64,
         /// The specification's name.
@@ -45,7 +45,7 @@ pub enum Invalid {
     #[error("{table} is at bytes {start}..{end}, but the file has {file_len}")]
     TablePastEnd {
         /// `<format>.table.past-end`.
-        code: &'static str,
+        code: &'static Code,
         /// Offset of the field or entry that references it.
         at: u64,
         /// Which table.
@@ -61,7 +61,7 @@ pub enum Invalid {
     #[error("{table} has {found} entries, but a disk of {size} bytes needs {expected}")]
     TableTooShort {
         /// `<format>.<table>.too-short`.
-        code: &'static str,
+        code: &'static Code,
         /// Offset of its length.
         at: u64,
         /// Which table.
@@ -77,7 +77,7 @@ pub enum Invalid {
     #[error("invalid {table} entry {found:#018x}: {reason}")]
     Entry {
         /// `<format>.table.entry`.
-        code: &'static str,
+        code: &'static Code,
         /// Offset of the entry.
         at: u64,
         /// Which table.
@@ -93,7 +93,7 @@ pub enum Invalid {
     #[error("the L2 table at {found}, or one before it, is referenced repeatedly, expected once")]
     TablesRepeated {
         /// `<format>.table.repeated`.
-        code: &'static str,
+        code: &'static Code,
         /// Offset of the L1 entry that exceeded the limit.
         at: u64,
         /// The table that it references.
@@ -103,7 +103,7 @@ pub enum Invalid {
     #[error("the entry points to bytes {start}..{end}, but the file has {file_len}")]
     DataPastEnd {
         /// `<format>.l2.past-end`, or that of the format's own unit.
-        code: &'static str,
+        code: &'static Code,
         /// Offset of the entry.
         at: u64,
         /// First byte of the data.
@@ -116,7 +116,7 @@ pub enum Invalid {
 }
 
 impl Detail for Invalid {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
             Self::HeaderCut { code, .. }
             | Self::Magic { code, .. }
@@ -153,22 +153,20 @@ mod tests {
 
     use super::*;
 
+    const FIELD: &Code = &Code::corrupt("a.header.field", "structure/header", "");
+    const CUT: &Code = &Code::corrupt("a.header.cut", "structure/cut", "");
+
     #[test]
     fn the_envelope_shows_the_formats_code_and_the_offset() {
-        let error = Invalid::Field {
-            code: "a.header.field",
-            at: 8,
-            field: "cluster_bits",
-            expected: "9 to 16",
-            found: 3,
-        };
+        let error =
+            Invalid::Field { code: FIELD, at: 8, field: "cluster_bits", expected: "9 to 16", found: 3 };
         let message = "Error(cluster_bits is 3, expected 9 to 16 [a.header.field, file offset 8]";
         assert!(alloc::format!("{:?}", Error::new(error)).starts_with(message));
     }
 
     #[test]
     fn a_truncated_header_is_reported_at_the_end_of_the_file() {
-        let error = Invalid::HeaderCut { code: "a.header.cut", expected: 48, file_len: 7 };
+        let error = Invalid::HeaderCut { code: CUT, expected: 48, file_len: 7 };
         assert_eq!(error.at(), Some(7));
     }
 }

@@ -2,13 +2,13 @@
 
 use alloc::string::String;
 
-use imgprep_map::{Class, Detail, Encryption};
+use imgprep_map::{Class, Code, Detail, Encryption};
 
 /// An image whose payload is encrypted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the image is encrypted ({method}): encrypted data cannot be read")]
 pub struct Encrypted {
-    code: &'static str,
+    code: &'static Code,
     at: u64,
     method: String,
 }
@@ -17,7 +17,7 @@ impl Encrypted {
     /// Creates an error with the code `<format>.header.encrypted`.
     ///
     /// `at` is the file offset of the field that declares the method.
-    pub fn new(code: &'static str, at: u64, method: Encryption) -> Self {
+    pub fn new(code: &'static Code, at: u64, method: Encryption) -> Self {
         let method = match method {
             Encryption::Aes => "AES".into(),
             Encryption::Luks => "LUKS".into(),
@@ -28,7 +28,7 @@ impl Encrypted {
 }
 
 impl Detail for Encrypted {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         self.code
     }
 
@@ -46,7 +46,7 @@ impl Detail for Encrypted {
 #[error("{what} of {found} bytes exceeds the limit of {limit}")]
 pub struct TextTooLong {
     /// `<format>.limit.text`.
-    pub code: &'static str,
+    pub code: &'static Code,
     /// Offset of its length.
     pub at: u64,
     /// Which text.
@@ -58,7 +58,7 @@ pub struct TextTooLong {
 }
 
 impl Detail for TextTooLong {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         self.code
     }
 

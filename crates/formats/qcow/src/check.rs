@@ -1,6 +1,6 @@
 //! Checks of the tables beyond the location of the bytes.
 //!
-//! Reports unreferenced clusters, bytes that two entries reference, and entries behind the disk. `qemu-img
+//! Reports unreferenced clusters, bytes that two entries reference, and entries past the disk. `qemu-img
 //! check` does not support this format.
 
 use alloc::format;
@@ -9,11 +9,12 @@ use core::ops::{ControlFlow, Range};
 
 use imgprep_format_kit::{Clusters, EntryRun, Flow, Step, TableVisitor, first_nonzero_in};
 use imgprep_map::{
-    CoverageSweep, Error, FileId, Files, Finding, LastHole, ReadAt, Report, RevisitLimiter, Severity,
+    Code, CoverageSweep, Error, FileId, Files, Finding, LastHole, ReadAt, Report, RevisitLimiter, Severity,
     StructureCounts, Swept, Use,
 };
 
 use crate::Unsupported;
+use crate::codes;
 use crate::layout::{ENTRY, HEADER};
 use crate::map::Map;
 use crate::tables::Cluster;
@@ -49,26 +50,26 @@ fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result
     let raw = &map.header.raw;
     if !raw.size.is_multiple_of(512) {
         let message = format!("the disk size {} is not a multiple of a sector", raw.size);
-        report.note("qcow.check.odd-size", 24, message);
+        report.note(codes::CHECK_ODD_SIZE, 24, message);
     }
     // Two bytes after `l2_bits`.
     let padding = file.array::<2>(34)?;
     if padding != [0; 2] {
-        report.note("qcow.check.padding", 34, format!("the header padding is {padding:02x?}, expected 0"));
+        report.note(codes::CHECK_PADDING, 34, format!("the header padding is {padding:02x?}, expected 0"));
     }
     if let Some((at, len)) = map.header.backing_name {
         // OK: at most 1023 bytes.
         let name = file.slice(at, len)?;
         if let Some(nul) = name.iter().position(|byte| *byte == 0) {
             let message = format!("the backing file name has {len} bytes and ends after {nul}, with a NUL");
-            report.warning("qcow.check.backing-name", at + nul as u64, message);
+            report.warning(codes::CHECK_BACKING_NAME, at + nul as u64, message);
         }
         return Ok(());
     }
     if raw.mtime != 0 {
         let message =
             format!("the backing file timestamp is {}, but there is no backing file: expected 0", raw.mtime);
-        report.note("qcow.check.mtime", 20, message);
+        report.note(codes::CHECK_MTIME, 20, message);
     }
     Ok(())
 }
@@ -100,7 +101,7 @@ impl TableVisitor<u64> for Uses<'_, '_, '_> {
             Ok(Some(table)) => table,
             Err(error) => {
                 let message = || format!("{error}");
-                walk.error(reports, "qcow.check.l1-entry", Severity::Error, l1.at, message);
+                walk.error(reports, codes::CHECK_L1_ENTRY, Severity::Error, l1.at, message);
                 return Ok(Step::Skip);
             }
         };
@@ -111,7 +112,7 @@ impl TableVisitor<u64> for Uses<'_, '_, '_> {
         }
         // The sweep reports the first repetition.
         let message = || format!("the table at {table} is referenced repeatedly and was skipped");
-        walk.error(reports, "qcow.check.repeated", Severity::Error, l1.at, message);
+        walk.error(reports, codes::CHECK_REPEATED, Severity::Error, l1.at, message);
         Ok(Step::End)
     }
 
@@ -131,9 +132,9 @@ impl Uses<'_, '_, '_> {
         let stored = match found {
             Ok(cluster) => walk.stored(cluster).map(|range| (cluster, range)),
             Err(error) => {
-                // An entry behind the disk is not read, so its error loses no data.
+                // An entry past the disk is not read, so its error loses no data.
                 let severity = if is_beyond { Severity::Warning } else { Severity::Error };
-                walk.error(self.reports, "qcow.check.l2-entry", severity, entry.at, || format!("{error}"));
+                walk.error(self.reports, codes::CHECK_L2_ENTRY, severity, entry.at, || format!("{error}"));
                 return;
             }
         };
@@ -145,7 +146,7 @@ impl Uses<'_, '_, '_> {
                 let message = format!(
                     "the entry is for disk byte {disk} and references {place}, but the disk has {size} bytes"
                 );
-                walk.report.borrow_mut().warning("qcow.check.beyond-disk", entry.at, message);
+                walk.report.borrow_mut().warning(codes::CHECK_BEYOND_DISK, entry.at, message);
             }
         }
         self.expected = Some(range.end);
@@ -154,7 +155,7 @@ impl Uses<'_, '_, '_> {
 }
 
 impl Walk<'_, '_> {
-    /// Adds all uses of the file, including those of entries behind the disk.
+    /// Adds all uses of the file, including those of entries past the disk.
     fn uses(&self, reports: bool, add: &mut dyn FnMut(Use)) -> Result<(), Error> {
         let header = &self.map.header;
         let l1 = header.raw.l1_offset;
@@ -202,7 +203,7 @@ impl Walk<'_, '_> {
     fn error(
         &self,
         reports: bool,
-        code: &'static str,
+        code: &'static Code,
         severity: Severity,
         at: u64,
         message: impl FnOnce() -> alloc::string::String,
@@ -217,7 +218,7 @@ impl Walk<'_, '_> {
     fn swept(&self, swept: Swept) {
         match swept {
             Swept::Shared { bytes, first, second } => {
-                self.error(true, "qcow.check.overlap", Severity::Error, second, || {
+                self.error(true, codes::CHECK_OVERLAP, Severity::Error, second, || {
                     format!(
                         "bytes {}..{} are referenced here and at {first}, expected once",
                         bytes.start, bytes.end
@@ -250,13 +251,13 @@ impl Walk<'_, '_> {
                 end - start
             );
             if whole > 0 || data.is_some() {
-                report.warning("qcow.check.trailing", start, message);
+                report.warning(codes::CHECK_TRAILING, start, message);
             } else if end - start >= 512 {
-                report.note("qcow.check.trailing", start, message);
+                report.note(codes::CHECK_TRAILING, start, message);
             }
         } else if whole > 0 {
             let message = format!("{whole} unreferenced clusters, up to {last}");
-            report.warning("qcow.check.leak", first, message);
+            report.warning(codes::CHECK_LEAK, first, message);
         } else if let Some(at) = data {
             let header = &self.map.header;
             // A length without an offset is reported when the image is opened.
@@ -264,9 +265,9 @@ impl Walk<'_, '_> {
                 let message = format!(
                     "the bytes up to {end}, where a backing file name is stored, are not 0, but no backing file is set"
                 );
-                report.warning("qcow.backing.unplaced", at, message);
+                report.warning(codes::BACKING_UNPLACED, at, message);
             } else {
-                report.warning("qcow.check.leak", at, format!("unreferenced data up to {end}"));
+                report.warning(codes::CHECK_LEAK, at, format!("unreferenced data up to {end}"));
             }
         }
     }
@@ -313,7 +314,7 @@ mod tests {
         let map = Map::new(&Header::read(file).unwrap());
         let mut all = Vec::new();
         let checked = check(&map, &file, &mut |finding| {
-            all.push((finding.code, finding.severity, finding.at.unwrap()));
+            all.push((finding.code.id, finding.severity, finding.at.unwrap()));
             ControlFlow::Continue(())
         });
         (checked.unwrap(), all)

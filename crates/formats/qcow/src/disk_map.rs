@@ -9,6 +9,7 @@ use imgprep_map::{
     StructureCounts, Visitor,
 };
 
+use crate::codes;
 use crate::map::Map;
 
 impl DiskMap for Map {
@@ -49,7 +50,7 @@ impl DiskMap for Map {
 
     /// Reports signs of lost entries.
     ///
-    /// These are entries behind the disk, the remnant of a backing file name, and clusters without an entry.
+    /// These are entries past the disk, the remnant of a backing file name, and clusters without an entry.
     /// The latter are not reported if clusters are compressed, because QEMU leaves the payload of a
     /// compressed cluster behind when it writes to the cluster.
     ///
@@ -61,8 +62,8 @@ impl DiskMap for Map {
         let (mut beyond, mut lost) = (Contradictions::default(), Contradictions::default());
         let checked = self.check(files, &mut |finding| {
             match finding.code {
-                "qcow.check.beyond-disk" | "qcow.backing.unplaced" => beyond.add_finding(finding),
-                "qcow.check.leak" | "qcow.check.trailing" if finding.severity > Severity::Note => {
+                codes::CHECK_BEYOND_DISK | codes::BACKING_UNPLACED => beyond.add_finding(finding),
+                codes::CHECK_LEAK | codes::CHECK_TRAILING if finding.severity > Severity::Note => {
                     lost.add_finding(finding);
                 }
                 _ => {}

@@ -3,11 +3,13 @@
 //! General errors of headers and tables are in the kit.
 
 use imgprep_format_kit::HeaderCodes;
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Code, Detail};
+
+use crate::codes;
 
 /// Codes of header fields and of the tables that they reference.
 pub(crate) const HEADER_CODES: HeaderCodes =
-    HeaderCodes { field: "qcow.header.field", past_end: "qcow.table.past-end" };
+    HeaderCodes { field: codes::HEADER_FIELD, past_end: codes::TABLE_PAST_END };
 
 /// A valid image that this crate does not read, or a disk that it cannot write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,11 +38,11 @@ pub enum Unsupported {
 }
 
 impl Detail for Unsupported {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Version { .. } => "qcow.header.version",
-            Self::NativeL1 => "qcow.header.native-l1",
-            Self::WriteDiskTooLarge { .. } => "qcow.write.disk-too-large",
+            Self::Version { .. } => codes::HEADER_VERSION,
+            Self::NativeL1 => codes::HEADER_NATIVE_L1,
+            Self::WriteDiskTooLarge { .. } => codes::WRITE_DISK_TOO_LARGE,
         }
     }
 

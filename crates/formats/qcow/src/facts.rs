@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Facts, Finding, ParentRef, Severity, Value, size_text};
 
+use crate::codes;
 use crate::header::Header;
 use crate::layout::NAME;
 use crate::layout::XEN_AT;
@@ -38,12 +39,12 @@ pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Findi
     if header.backing_name.is_none() && header.raw.backing_len != 0 {
         let len = header.raw.backing_len;
         let message = format!("a backing file name of {len} bytes without an offset, expected 0 bytes");
-        add("qcow.backing.unplaced", Severity::Warning, 16, message);
+        add(codes::BACKING_UNPLACED, Severity::Warning, 16, message);
     }
     if let Some(parent) = parent {
         let message =
             format!("QCOW does not store the format of its backing file {}: it is probed", parent.name);
-        add("qcow.backing.no-format", Severity::Warning, parent.at, message);
+        add(codes::BACKING_NO_FORMAT, Severity::Warning, parent.at, message);
     }
     findings
 }

@@ -4,6 +4,7 @@ use imgprep_format_kit::{Encrypted, Invalid};
 use imgprep_map::{Encryption, Error, ReadAt, usize_of};
 
 use crate::Unsupported;
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::layout::{
     ENTRY, HEADER, MAGIC, RawHeader, XEN_AT, XEN_BIG_ENDIAN, XEN_HEADER, XEN_PAGE, XenHeader,
@@ -84,13 +85,13 @@ impl Header {
     /// Reason why data cannot be read, although the image can be described.
     pub(crate) fn refusal(&self) -> Option<Error> {
         if let Some(method) = self.encryption {
-            return Some(Encrypted::new("qcow.header.encrypted", 36, method).into());
+            return Some(Encrypted::new(codes::HEADER_ENCRYPTED, 36, method).into());
         }
         let is_native = self.xen.is_some_and(|xen| xen.flags & XEN_BIG_ENDIAN == 0);
         is_native.then(|| Unsupported::NativeL1.into())
     }
 
-    /// Checks that the L1 table is behind the header and inside the file.
+    /// Checks that the L1 table is after the header and inside the file.
     ///
     /// A disk of 0 bytes has no L1 table.
     fn check_l1(&self, file: &dyn ReadAt) -> Result<(), Error> {
@@ -109,13 +110,13 @@ impl Header {
 fn read_raw(file: &dyn ReadAt) -> Result<RawHeader, Error> {
     if file.len() < HEADER {
         return Err(
-            Invalid::HeaderCut { code: "qcow.header.cut", expected: HEADER, file_len: file.len() }.into()
+            Invalid::HeaderCut { code: codes::HEADER_CUT, expected: HEADER, file_len: file.len() }.into()
         );
     }
     let bytes = file.array::<48>(0)?;
     let raw = RawHeader::decode(&bytes);
     if raw.magic != MAGIC {
-        let (code, expected) = ("qcow.header.magic", "the QCOW magic");
+        let (code, expected) = (codes::HEADER_MAGIC, "the QCOW magic");
         return Err(Invalid::Magic { code, expected, found: raw.magic }.into());
     }
     Ok(raw)
@@ -190,7 +191,7 @@ mod tests {
         let file = good()[..47].to_vec();
         assert_eq!(
             corrupt(Header::read(&file)),
-            Invalid::HeaderCut { code: "qcow.header.cut", expected: 48, file_len: 47 }
+            Invalid::HeaderCut { code: codes::HEADER_CUT, expected: 48, file_len: 47 }
         );
     }
 
@@ -214,7 +215,7 @@ mod tests {
         }
         assert_eq!(
             corrupt(with(0, b"QFI\xfa")),
-            Invalid::Magic { code: "qcow.header.magic", expected: "the QCOW magic", found: *b"QFI\xfa" }
+            Invalid::Magic { code: codes::HEADER_MAGIC, expected: "the QCOW magic", found: *b"QFI\xfa" }
         );
         let version = with(4, &[0, 0, 0, 2]).unwrap_err();
         assert_eq!(version.detail(), Some(&Unsupported::Version { version: 2 }));
@@ -263,7 +264,7 @@ mod tests {
 
     #[test]
     fn encryption_and_native_byte_order_are_rejected() {
-        let code = |header: Header| header.refusal().map(|error| error.code());
+        let code = |header: Header| header.refusal().map(|error| error.code().id);
         assert_eq!(code(with(36, &[0, 0, 0, 1]).unwrap()), Some("qcow.header.encrypted"));
         assert_eq!(code(with(36, &[0, 0, 0, 7]).unwrap()), Some("qcow.header.encrypted"));
         let xen = |flags: u8| {

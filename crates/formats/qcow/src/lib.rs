@@ -56,7 +56,7 @@ pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     (version < 2).then(|| Evidence {
         at: 0,
         len: 8,
-        says: alloc::format!("magic \"QFI\\xfb\", version {version}"),
+        description: alloc::format!("magic \"QFI\\xfb\", version {version}"),
     })
 }
 

@@ -3,8 +3,9 @@
 use core::ops::{ControlFlow, Range};
 
 use imgprep_format_kit::{Clusters, EntryRun, Flow, Invalid, TwoLevel};
-use imgprep_map::{Codec, CompressedLen, ExtentBuilder, FileId, FileUse, ReadAt, Source, UseKind};
+use imgprep_map::{Code, Codec, CompressedLen, ExtentBuilder, FileId, FileUse, ReadAt, Source, UseKind};
 
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::header::Header;
 use crate::tables::{Cluster, l1, l2};
@@ -32,7 +33,7 @@ impl Map {
         if range.end > file_len {
             let Range { start, end } = range;
             return Err(Invalid::DataPastEnd {
-                code: "qcow.l2.past-end",
+                code: codes::L2_PAST_END,
                 at: entry.at,
                 start,
                 end,
@@ -73,7 +74,7 @@ impl Map {
 
 impl Clusters<8> for Map {
     type Entry = u64;
-    const REPEATED: &'static str = "qcow.table.repeated";
+    const REPEATED: &'static Code = codes::TABLE_REPEATED;
     const TABLE: &'static str = "an L2 table";
 
     fn shape(&self) -> TwoLevel {

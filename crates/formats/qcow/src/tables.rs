@@ -2,10 +2,8 @@
 
 use imgprep_format_kit::Invalid;
 
+use crate::codes;
 use crate::layout::COMPRESSED;
-
-/// Code of an invalid entry of either table.
-const ENTRY: &str = "qcow.table.entry";
 
 /// File offset of an L2 table; `None` if it is unallocated.
 ///
@@ -13,7 +11,7 @@ const ENTRY: &str = "qcow.table.entry";
 pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Invalid> {
     if !found.is_multiple_of(1 << cluster_bits) {
         let reason = "the offset is not a multiple of the cluster size";
-        return Err(Invalid::Entry { code: ENTRY, at, table: "L1", found, reason });
+        return Err(Invalid::Entry { code: codes::TABLE_ENTRY, at, table: "L1", found, reason });
     }
     Ok((found != 0).then_some(found))
 }
@@ -36,7 +34,7 @@ pub(crate) enum Cluster {
 ///
 /// All writers store plain clusters at multiples of the cluster size, and compressed ones at any offset.
 pub(crate) fn l2(found: u64, at: u64, cluster_bits: u32) -> Result<Cluster, Invalid> {
-    let bad = |reason| Invalid::Entry { code: ENTRY, at, table: "L2", found, reason };
+    let bad = |reason| Invalid::Entry { code: codes::TABLE_ENTRY, at, table: "L2", found, reason };
     if found & COMPRESSED != 0 {
         let offset_bits = 63 - cluster_bits;
         // OK: at most 16 bits, by `cluster_bits`.
@@ -63,7 +61,9 @@ mod tests {
         assert_eq!(l2(0x5000, 9, 12), Ok(Cluster::Data { at: 0x5000 }));
         assert_eq!(l2(1 << 62, 9, 12), Ok(Cluster::Data { at: 1 << 62 }));
         let misplaced = "the offset is not a multiple of the cluster size";
-        let bad = |found, reason| Err(Invalid::Entry { code: ENTRY, at: 9, table: "L2", found, reason });
+        let bad = |found, reason| {
+            Err(Invalid::Entry { code: codes::TABLE_ENTRY, at: 9, table: "L2", found, reason })
+        };
         assert_eq!(l2(0x5200, 9, 12), bad(0x5200, misplaced));
         assert_eq!(l2(0x5200, 9, 9), Ok(Cluster::Data { at: 0x5200 }));
         let empty = COMPRESSED | 0x5123;

@@ -16,7 +16,7 @@ use crate::layout::{COMPRESSED, ENTRY, HEADER, MAGIC, RawHeader};
 /// Window of compressed clusters, as a power of two: QEMU decodes them with 4 KiB.
 pub const WINDOW_BITS: u8 = 12;
 /// Entries of the largest L1 table that QEMU reads.
-const MOST_L1: u64 = (1 << 28) - 1;
+const MAX_L1: u64 = (1 << 28) - 1;
 
 /// The size of a cluster in bytes: a power of two from 512 to 64 KiB.
 ///
@@ -55,7 +55,7 @@ impl ClusterSize {
     ///
     /// The offset of a compressed cluster has `63 - bits` bits. Half of them are reserved for tables.
     fn most(self, is_compressed: bool) -> u64 {
-        let most = self.coverage() * MOST_L1;
+        let most = self.coverage() * MAX_L1;
         if is_compressed { most.min(1 << (62 - self.bits)) } else { most }
     }
 }
@@ -308,7 +308,7 @@ mod tests {
             assert!(level.is_none() || end < 1 << (63 - largest.cluster.bits));
             let size = most + 512;
             let error = QcowWriter::new(size, sized(cluster), level).err().unwrap();
-            assert_eq!(error.code(), "qcow.write.disk-too-large");
+            assert_eq!(error.code().id, "qcow.write.disk-too-large");
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size, cluster, most }));
         }
     }

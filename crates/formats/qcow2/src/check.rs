@@ -135,7 +135,7 @@ mod tests {
         let mut codes = Vec::new();
         let file: &dyn ReadAt = file;
         let checked = image.map.check(&file, &mut |finding| {
-            codes.push(finding.code);
+            codes.push(finding.code.id);
             ControlFlow::Continue(())
         });
         (checked.unwrap(), codes)

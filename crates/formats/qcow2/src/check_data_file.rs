@@ -10,6 +10,7 @@ use core::ops::ControlFlow;
 use imgprep_format_kit::first_nonzero_in;
 use imgprep_map::{DiskMap, Error, Files, Finding, LastHole, Severity, Source};
 
+use crate::codes;
 use crate::map::Map;
 
 /// Reports one finding if the data file has data that the disk does not use.
@@ -35,7 +36,7 @@ pub(crate) fn check(
         let message = format!(
             "the data file is to be read as a raw image and holds data at {at}, where the tables store nothing: the disk reads as zeros there, other programs may read the data"
         );
-        let code = "qcow2.data-file.unallocated";
+        let code = codes::DATA_FILE_UNALLOCATED;
         let _ = found(Finding { code, severity: Severity::Warning, at: None, message });
     }
     Ok(())

@@ -3,9 +3,10 @@
 use core::ops::{ControlFlow, Range};
 
 use imgprep_format_kit::{Clusters, EntryRun, Flow, Invalid, TwoLevel};
-use imgprep_map::{Error, ExtentBuilder, FileId, FileUse, Files, ReadAt, Source, UseKind};
+use imgprep_map::{Code, Error, ExtentBuilder, FileId, FileUse, Files, ReadAt, Source, UseKind};
 
 use crate::Corrupt;
+use crate::codes;
 use crate::map::Map;
 use crate::tables::{Cluster, Entry, check_subclusters};
 
@@ -53,7 +54,7 @@ impl<'m, const N: usize> DiskClusters<'m, N> {
 
 impl<const N: usize> Clusters<N> for DiskClusters<'_, N> {
     type Entry = Entry;
-    const REPEATED: &'static str = "qcow2.table.repeated";
+    const REPEATED: &'static Code = codes::TABLE_REPEATED;
     const TABLE: &'static str = "the L2 table";
 
     fn shape(&self) -> TwoLevel {
@@ -120,6 +121,6 @@ impl<const N: usize> Clusters<N> for DiskClusters<'_, N> {
 }
 
 fn past_end(at: u64, data: Range<u64>, file_len: u64) -> Error {
-    let (code, Range { start, end }) = ("qcow2.l2.past-end", data);
+    let (code, Range { start, end }) = (codes::L2_PAST_END, data);
     Invalid::DataPastEnd { code, at, start, end, file_len }.into()
 }

@@ -1,58 +1,54 @@
 //! The codes of QCOW2.
 
-use imgprep_map::Code;
-
-/// All codes of this crate.
-#[rustfmt::skip]
-pub const CODES: &[Code] = &[
-    Code::finding("qcow2.backing.no-format", "safety/backing-format", "the format of the backing file is not declared"),
-    Code::finding("qcow2.backing.unplaced", "structure/header", "traces of a backing file are left, but no backing file is named"),
-    Code::finding("qcow2.bitmaps", "structure/note", "the image has persistent bitmaps, which a conversion drops"),
-    Code::finding("qcow2.bitmaps.directory", "structure/bitmap", "the directory of persistent bitmaps is invalid"),
-    Code::finding("qcow2.bitmaps.entry", "structure/bitmap", "an entry of a bitmap table is invalid"),
-    Code::finding("qcow2.copied", "structure/copied", "a COPIED flag contradicts the reference count"),
-    Code::finding("qcow2.data-file.unallocated", "structure/note", "a raw data file holds data where the tables store nothing"),
-    Code::finding("qcow2.data-file.unflagged", "structure/header", "a data file is named, but its feature bit is clear"),
-    Code::corrupt("qcow2.extension.overrun", "structure/header", "a header extension is longer than its room"),
-    Code::unsupported("qcow2.header.compression", "format/unsupported", "the compression type is unknown"),
-    Code::corrupt("qcow2.header.corrupt-flag", "structure/marked-corrupt", "the image is marked corrupt"),
-    Code::corrupt("qcow2.header.cut", "structure/cut", "the file ends inside its header"),
-    Code::finding("qcow2.header.dirty", "structure/dirty", "the image was not closed properly"),
-    Code::unsupported("qcow2.header.encrypted", "safety/encrypted", "the image is encrypted"),
-    Code::corrupt("qcow2.header.field", "structure/header", "a header field has an invalid value"),
-    Code::corrupt("qcow2.header.magic", "structure/header", "the file does not begin with the magic of QCOW2"),
-    Code::finding("qcow2.header.optional-feature", "safety/optional-feature", "a compatible or autoclear feature is unknown"),
-    Code::unsupported("qcow2.header.unknown-feature", "safety/unknown-feature", "an incompatible feature is unknown"),
-    Code::unsupported("qcow2.header.version", "format/unsupported", "the version is unknown"),
-    Code::finding("qcow2.l1.reserved", "structure/note", "an L1 entry has reserved bits set"),
-    Code::corrupt("qcow2.l1.too-short", "safety/table-size", "the L1 table does not cover the disk"),
-    Code::finding("qcow2.l1.unaligned", "structure/note", "an L1 entry is not cluster-aligned"),
-    Code::finding("qcow2.l2.entry", "structure/note", "an L2 entry is invalid"),
-    Code::corrupt("qcow2.l2.not-raw", "structure/table", "a cluster in a data file is not at its own offset"),
-    Code::finding("qcow2.l2.packed", "structure/note", "the L2 entry of a compressed cluster is invalid"),
-    Code::corrupt("qcow2.l2.past-end", "structure/past-end", "an L2 entry points past the end of the file"),
-    Code::finding("qcow2.l2.payload-shared", "structure/overlap", "two L2 entries use the same compressed cluster"),
-    Code::corrupt("qcow2.l2.subclusters", "structure/table", "a subcluster bitmap is invalid"),
-    Code::limit("qcow2.limit.snapshots", "safety/limit", "the image has too many snapshots"),
-    Code::limit("qcow2.limit.text", "safety/limit", "a name or header extension is too long"),
-    Code::finding("qcow2.refcount.block", "structure/refcount", "an entry of the refcount table is invalid"),
-    Code::finding("qcow2.refcount.leak", "structure/leak", "a reference count is higher than the number of uses"),
-    Code::finding("qcow2.refcount.low", "structure/refcount", "a reference count is lower than the number of uses"),
-    Code::finding("qcow2.refcount.overflow", "structure/refcount", "a cluster has more uses than its reference count can express"),
-    Code::finding("qcow2.refcount.table", "structure/refcount", "the refcount table has an invalid place or size"),
-    Code::finding("qcow2.refcount.unreadable", "structure/unchecked", "reference counts could not be read"),
-    Code::finding("qcow2.size.beyond", "structure/header", "a cluster is allocated past the end of the disk"),
-    Code::finding("qcow2.snapshot.data-file", "structure/snapshot", "an image with an external data file has snapshots"),
-    Code::finding("qcow2.snapshot.incomplete", "structure/snapshot", "a snapshot entry has less extra data than version 3 requires"),
-    Code::finding("qcow2.snapshot.l1", "structure/snapshot", "the L1 table of a snapshot has an invalid place or size"),
-    Code::refused("qcow2.snapshot.not-found", "no snapshot has this id or name").under("structure/snapshot"),
-    Code::finding("qcow2.snapshot.overlap", "structure/unchecked", "the L1 tables of snapshots overlap"),
-    Code::corrupt("qcow2.snapshot.past-end", "structure/snapshot", "a snapshot entry reaches past the end of the file"),
-    Code::corrupt("qcow2.table.entry", "structure/table", "a table entry is invalid"),
-    Code::corrupt("qcow2.table.past-end", "safety/table-size", "a table lies past the end of the file"),
-    Code::corrupt("qcow2.table.repeated", "structure/table", "the same L2 table is referenced too often"),
-    Code::finding("qcow2.use.past-end", "structure/past-end", "a cluster in use lies past the end of the file"),
-    Code::unsupported("qcow2.write.backing-name", "format/unsupported", "the name of the backing file does not fit into the first cluster").without_rule(),
-    Code::unsupported("qcow2.write.disk-too-large", "format/unsupported", "the disk is too large for a QCOW2 with clusters of this size").without_rule(),
-    Code::unsupported("qcow2.write.version-2-zstd", "format/unsupported", "version 2 has no zstd compression").without_rule(),
-];
+imgprep_map::code_table! {
+    BACKING_NO_FORMAT = finding("qcow2.backing.no-format", "safety/backing-format", "the format of the backing file is not declared");
+    BACKING_UNPLACED = finding("qcow2.backing.unplaced", "structure/header", "traces of a backing file are left, but no backing file is named");
+    BITMAPS = finding("qcow2.bitmaps", "structure/note", "the image has persistent bitmaps, which a conversion drops");
+    BITMAPS_DIRECTORY = finding("qcow2.bitmaps.directory", "structure/bitmap", "the directory of persistent bitmaps is invalid");
+    BITMAPS_ENTRY = finding("qcow2.bitmaps.entry", "structure/bitmap", "an entry of a bitmap table is invalid");
+    COPIED = finding("qcow2.copied", "structure/copied", "a COPIED flag contradicts the reference count");
+    DATA_FILE_UNALLOCATED = finding("qcow2.data-file.unallocated", "structure/note", "a raw data file holds data where the tables store nothing");
+    DATA_FILE_UNFLAGGED = finding("qcow2.data-file.unflagged", "structure/header", "a data file is named, but its feature bit is clear");
+    EXTENSION_OVERRUN = corrupt("qcow2.extension.overrun", "structure/header", "a header extension is longer than its room");
+    HEADER_COMPRESSION = unsupported("qcow2.header.compression", "format/unsupported", "the compression type is unknown");
+    HEADER_CORRUPT_FLAG = corrupt("qcow2.header.corrupt-flag", "structure/marked-corrupt", "the image is marked corrupt");
+    HEADER_CUT = corrupt("qcow2.header.cut", "structure/cut", "the file ends inside its header");
+    HEADER_DIRTY = finding("qcow2.header.dirty", "structure/dirty", "the image was not closed properly");
+    HEADER_ENCRYPTED = unsupported("qcow2.header.encrypted", "safety/encrypted", "the image is encrypted");
+    HEADER_FIELD = corrupt("qcow2.header.field", "structure/header", "a header field has an invalid value");
+    HEADER_MAGIC = corrupt("qcow2.header.magic", "structure/header", "the file does not begin with the magic of QCOW2");
+    HEADER_OPTIONAL_FEATURE = finding("qcow2.header.optional-feature", "safety/optional-feature", "a compatible or autoclear feature is unknown");
+    HEADER_UNKNOWN_FEATURE = unsupported("qcow2.header.unknown-feature", "safety/unknown-feature", "an incompatible feature is unknown");
+    HEADER_VERSION = unsupported("qcow2.header.version", "format/unsupported", "the version is unknown");
+    L1_RESERVED = finding("qcow2.l1.reserved", "structure/note", "an L1 entry has reserved bits set");
+    L1_TOO_SHORT = corrupt("qcow2.l1.too-short", "safety/table-size", "the L1 table does not cover the disk");
+    L1_UNALIGNED = finding("qcow2.l1.unaligned", "structure/note", "an L1 entry is not cluster-aligned");
+    L2_ENTRY = finding("qcow2.l2.entry", "structure/note", "an L2 entry is invalid");
+    L2_NOT_RAW = corrupt("qcow2.l2.not-raw", "structure/table", "a cluster in a data file is not at its own offset");
+    L2_COMPRESSED = finding("qcow2.l2.compressed", "structure/note", "the L2 entry of a compressed cluster is invalid");
+    L2_PAST_END = corrupt("qcow2.l2.past-end", "structure/past-end", "an L2 entry points past the end of the file");
+    L2_PAYLOAD_SHARED = finding("qcow2.l2.payload-shared", "structure/overlap", "two L2 entries use the same compressed cluster");
+    L2_SUBCLUSTERS = corrupt("qcow2.l2.subclusters", "structure/table", "a subcluster bitmap is invalid");
+    LIMIT_SNAPSHOTS = limit("qcow2.limit.snapshots", "safety/limit", "the image has too many snapshots");
+    LIMIT_TEXT = limit("qcow2.limit.text", "safety/limit", "a name or header extension is too long");
+    REFCOUNT_BLOCK = finding("qcow2.refcount.block", "structure/refcount", "an entry of the refcount table is invalid");
+    REFCOUNT_LEAK = finding("qcow2.refcount.leak", "structure/leak", "a reference count is higher than the number of uses");
+    REFCOUNT_LOW = finding("qcow2.refcount.low", "structure/refcount", "a reference count is lower than the number of uses");
+    REFCOUNT_OVERFLOW = finding("qcow2.refcount.overflow", "structure/refcount", "a cluster has more uses than its reference count can express");
+    REFCOUNT_TABLE = finding("qcow2.refcount.table", "structure/refcount", "the refcount table has an invalid place or size");
+    REFCOUNT_UNREADABLE = finding("qcow2.refcount.unreadable", "structure/unchecked", "reference counts could not be read");
+    SIZE_BEYOND = finding("qcow2.size.beyond", "structure/header", "a cluster is allocated past the end of the disk");
+    SNAPSHOT_DATA_FILE = finding("qcow2.snapshot.data-file", "structure/snapshot", "an image with an external data file has snapshots");
+    SNAPSHOT_INCOMPLETE = finding("qcow2.snapshot.incomplete", "structure/snapshot", "a snapshot entry has less extra data than version 3 requires");
+    SNAPSHOT_L1 = finding("qcow2.snapshot.l1", "structure/snapshot", "the L1 table of a snapshot has an invalid place or size");
+    SNAPSHOT_NOT_FOUND = refused("qcow2.snapshot.not-found", "no snapshot has this id or name").under("structure/snapshot");
+    SNAPSHOT_OVERLAP = finding("qcow2.snapshot.overlap", "structure/unchecked", "the L1 tables of snapshots overlap");
+    SNAPSHOT_PAST_END = corrupt("qcow2.snapshot.past-end", "structure/snapshot", "a snapshot entry reaches past the end of the file");
+    TABLE_ENTRY = corrupt("qcow2.table.entry", "structure/table", "a table entry is invalid");
+    TABLE_PAST_END = corrupt("qcow2.table.past-end", "safety/table-size", "a table lies past the end of the file");
+    TABLE_REPEATED = corrupt("qcow2.table.repeated", "structure/table", "the same L2 table is referenced too often");
+    USE_PAST_END = finding("qcow2.use.past-end", "structure/past-end", "a cluster in use lies past the end of the file");
+    WRITE_BACKING_NAME = unsupported("qcow2.write.backing-name", "format/unsupported", "the name of the backing file does not fit into the first cluster").without_rule();
+    WRITE_DISK_TOO_LARGE = unsupported("qcow2.write.disk-too-large", "format/unsupported", "the disk is too large for a QCOW2 with clusters of this size").without_rule();
+    WRITE_VERSION_2_ZSTD = unsupported("qcow2.write.version-2-zstd", "format/unsupported", "version 2 has no zstd compression").without_rule();
+}

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::usize_of;
 
+use crate::codes;
 use crate::header::Header;
 use crate::report::Report;
 
@@ -29,7 +30,7 @@ pub(crate) struct Counts {
     room: usize,
     /// Number of clusters to compare.
     ///
-    /// Includes all clusters of the file, and used ones directly behind its end.
+    /// Includes all clusters of the file, and used ones directly after its end.
     pub(crate) clusters: u64,
 }
 
@@ -60,8 +61,15 @@ impl Counts {
 
     /// Counts `weight` uses of the clusters that `len` bytes at `at` occupy.
     ///
-    /// The reference to them is at file offset `told_at`.
-    pub(crate) fn add(&mut self, told_at: u64, at: u64, len: u64, weight: u32, report: &mut Report<'_>) {
+    /// The reference to them is at file offset `referenced_at`.
+    pub(crate) fn add(
+        &mut self,
+        referenced_at: u64,
+        at: u64,
+        len: u64,
+        weight: u32,
+        report: &mut Report<'_>,
+    ) {
         let cluster_size = 1u64 << self.cluster_bits;
         let end = at.saturating_add(len);
         if len == 0 {
@@ -70,7 +78,7 @@ impl Counts {
         // The last cluster of a file may be truncated. Anything further is an error.
         if end.saturating_sub(self.file_len) >= cluster_size {
             let message = format!("bytes {at}..{end} are used, but the file has {}", self.file_len);
-            report.corrupt("qcow2.use.past-end", told_at, weight.into(), message);
+            report.corrupt(codes::USE_PAST_END, referenced_at, weight.into(), message);
             return;
         }
         for cluster in at >> self.cluster_bits..=(end - 1) >> self.cluster_bits {
@@ -197,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_use_behind_the_last_cluster_is_a_corruption() {
+    fn a_use_after_the_last_cluster_is_a_corruption() {
         let mut found = |_| ControlFlow::Continue(());
         let mut report = Report::new(&mut found);
         let mut counts = counts(0, 9);

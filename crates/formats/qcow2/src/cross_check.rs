@@ -18,6 +18,7 @@ use imgprep_map::{
     Use, usize_of,
 };
 
+use crate::codes;
 use crate::layout::{COPIED, DIRTY};
 use crate::map::Map;
 use crate::refcounts::Refcounts;
@@ -35,7 +36,7 @@ pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, 
     }
 }
 
-/// Checks that need no counts: entries behind the disk, shared payloads.
+/// Checks that need no counts: entries past the disk, shared payloads.
 pub(crate) fn check_places(map: &Map, file: &dyn ReadAt) -> Result<Vec<Finding>, Error> {
     walked(map, file, false)
 }
@@ -70,7 +71,7 @@ struct Walk<'w, 'f> {
     revisits: RevisitLimiter,
     /// Whether a snapshot has a VM state.
     ///
-    /// QEMU stores the state behind the disk, from the next L2 table on (section "Snapshots").
+    /// QEMU stores the state after the disk, from the next L2 table on (section "Snapshots").
     has_saved_state: bool,
     /// Whether the current table stores a VM state.
     is_saved_state: bool,
@@ -79,7 +80,7 @@ struct Walk<'w, 'f> {
     are_payloads_in_order: bool,
 }
 
-/// Walks every L2 table that the L1 table references, also behind the disk.
+/// Walks every L2 table that the L1 table references, also after the disk.
 fn walk_all(map: &Map, file: &dyn ReadAt, visitor: &mut impl TableVisitor<Entry>) -> Result<(), Error> {
     // OK: an L1 table has at most 2^22 entries, an L2 table 2^18.
     let clusters = 0..map.disk.l1_entries * map.header.l2_entries();
@@ -147,7 +148,7 @@ impl Walk<'_, '_> {
         let size = self.map.disk.size;
         if disk >= size && !self.is_saved_state && stores(cluster) {
             let message = || format!("a cluster is allocated for byte {disk}, but the disk has {size} bytes");
-            self.found.add("qcow2.size.beyond", Severity::Warning, l2.at, message);
+            self.found.add(codes::SIZE_BEYOND, Severity::Warning, l2.at, message);
         }
         Ok(())
     }
@@ -170,7 +171,7 @@ impl Walk<'_, '_> {
     fn payload(&mut self, at: u64, entry: u64, place: u64, len: u32) -> Result<(), Error> {
         if self.has_counts && entry & COPIED != 0 {
             let message = || format!("COPIED is set for a compressed cluster: entry {entry:#018x}");
-            self.found.add("qcow2.copied", Severity::Warning, at, message);
+            self.found.add(codes::COPIED, Severity::Warning, at, message);
         }
         self.are_payloads_in_order &= self.last_payload.is_none_or(|last| last < place);
         self.last_payload = Some(place);
@@ -202,10 +203,10 @@ impl Walk<'_, '_> {
     fn used(&mut self, what: &str, at: u64, place: u64, count: Option<u64>) {
         if count == Some(0) {
             let message = || format!("the {what} at {place} is used, but its reference count is 0");
-            self.found.add("qcow2.refcount.low", Severity::Error, at, message);
+            self.found.add(codes::REFCOUNT_LOW, Severity::Error, at, message);
         } else if count.is_none() {
             let message = || format!("the reference count of the {what} at {place} cannot be read");
-            self.found.add("qcow2.refcount.unreadable", Severity::Warning, at, message);
+            self.found.add(codes::REFCOUNT_UNREADABLE, Severity::Warning, at, message);
         }
     }
 
@@ -216,7 +217,7 @@ impl Walk<'_, '_> {
             let is = if is_copied { "set" } else { "clear" };
             let message =
                 || format!("the COPIED flag of the {what} is {is}, but its reference count is {count}");
-            self.found.add("qcow2.copied", Severity::Warning, at, message);
+            self.found.add(codes::COPIED, Severity::Warning, at, message);
         }
     }
 
@@ -243,7 +244,7 @@ impl Walk<'_, '_> {
                             "the compressed cluster at {place} is referenced here and at {first}, expected once"
                         )
                     };
-                    found.add("qcow2.l2.payload-shared", Severity::Warning, second, message);
+                    found.add(codes::L2_PAYLOAD_SHARED, Severity::Warning, second, message);
                 }
             },
         )?;

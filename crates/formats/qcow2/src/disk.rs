@@ -3,6 +3,7 @@
 use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, ReadAt};
 
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::header::Header;
 use crate::layout::L1_BYTES;
@@ -37,7 +38,7 @@ impl Header {
         let needed = disk.size.div_ceil(self.l2_coverage());
         if disk.l1_entries < needed {
             return Err(Invalid::TableTooShort {
-                code: "qcow2.l1.too-short",
+                code: codes::L1_TOO_SHORT,
                 at: disk.l1_field_at,
                 table: "the L1 table",
                 expected: needed,

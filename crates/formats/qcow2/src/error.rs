@@ -5,11 +5,13 @@
 use alloc::string::String;
 
 use imgprep_format_kit::HeaderCodes;
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Code, Detail};
+
+use crate::codes;
 
 /// Codes of header fields and of the tables that they reference.
 pub(crate) const HEADER_CODES: HeaderCodes =
-    HeaderCodes { field: "qcow2.header.field", past_end: "qcow2.table.past-end" };
+    HeaderCodes { field: codes::HEADER_FIELD, past_end: codes::TABLE_PAST_END };
 
 /// A file that contradicts itself or the specification. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,13 +72,13 @@ pub enum Corrupt {
 }
 
 impl Detail for Corrupt {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Subclusters { .. } => "qcow2.l2.subclusters",
-            Self::NotRaw { .. } => "qcow2.l2.not-raw",
-            Self::ExtensionOverrun { .. } => "qcow2.extension.overrun",
-            Self::SnapshotPastEnd { .. } => "qcow2.snapshot.past-end",
-            Self::MarkedCorrupt { .. } => "qcow2.header.corrupt-flag",
+            Self::Subclusters { .. } => codes::L2_SUBCLUSTERS,
+            Self::NotRaw { .. } => codes::L2_NOT_RAW,
+            Self::ExtensionOverrun { .. } => codes::EXTENSION_OVERRUN,
+            Self::SnapshotPastEnd { .. } => codes::SNAPSHOT_PAST_END,
+            Self::MarkedCorrupt { .. } => codes::HEADER_CORRUPT_FLAG,
         }
     }
 
@@ -164,16 +166,16 @@ pub enum Unsupported {
 }
 
 impl Detail for Unsupported {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Version { .. } => "qcow2.header.version",
-            Self::Features { .. } => "qcow2.header.unknown-feature",
-            Self::Compression { .. } => "qcow2.header.compression",
-            Self::NoSnapshot { .. } => "qcow2.snapshot.not-found",
-            Self::TooManySnapshots { .. } => "qcow2.limit.snapshots",
-            Self::WriteDiskTooLarge { .. } => "qcow2.write.disk-too-large",
-            Self::WriteBackingName { .. } => "qcow2.write.backing-name",
-            Self::WriteVersion2Zstd => "qcow2.write.version-2-zstd",
+            Self::Version { .. } => codes::HEADER_VERSION,
+            Self::Features { .. } => codes::HEADER_UNKNOWN_FEATURE,
+            Self::Compression { .. } => codes::HEADER_COMPRESSION,
+            Self::NoSnapshot { .. } => codes::SNAPSHOT_NOT_FOUND,
+            Self::TooManySnapshots { .. } => codes::LIMIT_SNAPSHOTS,
+            Self::WriteDiskTooLarge { .. } => codes::WRITE_DISK_TOO_LARGE,
+            Self::WriteBackingName { .. } => codes::WRITE_BACKING_NAME,
+            Self::WriteVersion2Zstd => codes::WRITE_VERSION_2_ZSTD,
         }
     }
 

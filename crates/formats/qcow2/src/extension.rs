@@ -10,6 +10,7 @@ use imgprep_format_kit::{Fields, TextTooLong};
 use imgprep_map::{Error, ImageName, Limits, ReadAt, usize_of};
 
 use crate::Corrupt;
+use crate::codes;
 use crate::header::Header;
 
 const END: u32 = 0;
@@ -74,7 +75,7 @@ impl Extensions {
                 return Err(Corrupt::ExtensionOverrun { at, kind, len, room }.into());
             }
             if len > limits.text_bytes {
-                let (code, what) = ("qcow2.limit.text", "header extension");
+                let (code, what) = (codes::LIMIT_TEXT, "header extension");
                 return Err(
                     TextTooLong { code, at: at + 4, what, found: len, limit: limits.text_bytes }.into()
                 );

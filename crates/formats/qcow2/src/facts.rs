@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Codec, Facts, Finding, ParentRef, Severity, Value};
 
+use crate::codes;
 use crate::extension::{Extensions, FeatureSet};
 use crate::header::Header;
 use crate::layout::NAME;
@@ -53,7 +54,7 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
     if header.raw.incompatible & DIRTY != 0 {
         let message =
             "the image was not closed properly: its reference counts may be stale, its tables are valid";
-        add("qcow2.header.dirty", Severity::Warning, 72, message.into());
+        add(codes::HEADER_DIRTY, Severity::Warning, 72, message.into());
     }
     // The specification allows readers to ignore both, but a conversion loses what they declare.
     let (compatible, autoclear) =
@@ -61,7 +62,7 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
     if compatible != 0 {
         let names = extensions.feature_names(FeatureSet::Compatible, compatible);
         add(
-            "qcow2.header.optional-feature",
+            codes::HEADER_OPTIONAL_FEATURE,
             Severity::Note,
             80,
             format!("unknown compatible features: {names}"),
@@ -70,7 +71,7 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
     if autoclear != 0 {
         let names = extensions.feature_names(FeatureSet::Autoclear, autoclear);
         add(
-            "qcow2.header.optional-feature",
+            codes::HEADER_OPTIONAL_FEATURE,
             Severity::Warning,
             88,
             format!("unknown autoclear features: {names}"),
@@ -85,27 +86,27 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
             "the image does not declare the format of its backing file {}: it is probed",
             parent.name
         );
-        add("qcow2.backing.no-format", Severity::Warning, parent.at, message);
+        add(codes::BACKING_NO_FORMAT, Severity::Warning, parent.at, message);
     }
     // Legal ("undefined if the image doesn't have a backing file"), and the remnant of a backing file whose
     // offset was lost.
     if header.backing_name.is_none() && header.raw.backing_len != 0 {
         let len = header.raw.backing_len;
         let message = format!("a backing file name of {len} bytes without an offset, expected 0 bytes");
-        add("qcow2.backing.unplaced", Severity::Warning, 16, message);
+        add(codes::BACKING_UNPLACED, Severity::Warning, 16, message);
     }
     if let Some(format) = extensions.backing_format.as_ref().filter(|_| header.backing_name.is_none()) {
         let message = format!("the backing file format {format} is declared without a backing file");
-        add("qcow2.backing.unplaced", Severity::Warning, header.length, message);
+        add(codes::BACKING_UNPLACED, Severity::Warning, header.length, message);
     }
     // The remnant of a data file whose feature bit was lost.
     if let Some((at, name)) = extensions.data_file.as_ref().filter(|_| !header.has_data_file()) {
         let message = format!("the image names the data file {name}, but its data file feature bit is clear");
-        add("qcow2.data-file.unflagged", Severity::Warning, *at, message);
+        add(codes::DATA_FILE_UNFLAGGED, Severity::Warning, *at, message);
     }
     if let Some(count) = extensions.bitmaps.filter(|_| header.raw.autoclear & BITMAPS != 0) {
         add(
-            "qcow2.bitmaps",
+            codes::BITMAPS,
             Severity::Note,
             header.length,
             format!("{count} persistent bitmaps, which a conversion drops"),

@@ -3,6 +3,7 @@
 use imgprep_format_kit::{Encrypted, Invalid, padded_head};
 use imgprep_map::{Codec, Encryption, Error, ReadAt, usize_of};
 
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::layout::{
     COMPRESSION_AT, COMPRESSION_TYPE, CORRUPT, DATA_FILE, DATA_FILE_RAW, EXTENDED_L2, HEADER_V2, HEADER_V3,
@@ -103,7 +104,7 @@ impl Header {
         if self.raw.incompatible & CORRUPT != 0 {
             return Some(Corrupt::MarkedCorrupt { at: 72 }.into());
         }
-        Some(Encrypted::new("qcow2.header.encrypted", 32, self.encryption?).into())
+        Some(Encrypted::new(codes::HEADER_ENCRYPTED, 32, self.encryption?).into())
     }
 }
 
@@ -114,7 +115,7 @@ fn read_raw(file: &dyn ReadAt) -> Result<RawHeader, Error> {
     }
     let raw = RawHeader::decode(&padded_head::<112>(file)?);
     if raw.magic != MAGIC {
-        let (code, expected) = ("qcow2.header.magic", "the QCOW2 magic");
+        let (code, expected) = (codes::HEADER_MAGIC, "the QCOW2 magic");
         return Err(Invalid::Magic { code, expected, found: raw.magic }.into());
     }
     if raw.version >= 3 && file.len() < HEADER_V3 {
@@ -124,7 +125,7 @@ fn read_raw(file: &dyn ReadAt) -> Result<RawHeader, Error> {
 }
 
 fn cut(expected: u64, file: &dyn ReadAt) -> Error {
-    Invalid::HeaderCut { code: "qcow2.header.cut", expected, file_len: file.len() }.into()
+    Invalid::HeaderCut { code: codes::HEADER_CUT, expected, file_len: file.len() }.into()
 }
 
 /// Compression type: not zlib exactly if the feature bit is set.

@@ -27,7 +27,7 @@ mod check;
 mod check_data_file;
 mod cluster_size;
 mod clusters;
-mod codes;
+pub mod codes;
 mod counts;
 mod cross_check;
 mod disk;
@@ -77,7 +77,7 @@ pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     (version >= 2).then(|| Evidence {
         at: 0,
         len: 8,
-        says: alloc::format!("magic \"QFI\\xfb\", version {version}"),
+        description: alloc::format!("magic \"QFI\\xfb\", version {version}"),
     })
 }
 

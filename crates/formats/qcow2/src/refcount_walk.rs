@@ -11,6 +11,7 @@ use byteorder::{BigEndian, ByteOrder};
 use imgprep_format_kit::{Fields, padded, walk_entries};
 use imgprep_map::{Error, ReadAt, Severity, usize_of};
 
+use crate::codes;
 use crate::counts::Counts;
 use crate::header::Header;
 use crate::layout::{
@@ -33,7 +34,7 @@ const SNAPSHOTS_FIELD: u64 = 64;
 /// An L1 table of the current disk or of a snapshot.
 struct L1 {
     /// File offset of the reference to it.
-    told_at: u64,
+    referenced_at: u64,
     at: u64,
     entries: u64,
     is_active: bool,
@@ -64,7 +65,7 @@ impl Map {
         counts.add(0, 0, header.cluster_size(), 1, report);
         let mut walk = Walk { header, file, refcounts, counts, report };
         let (at, entries) = (header.raw.l1_offset, header.raw.l1_size.into());
-        let active = L1 { told_at: L1_FIELD, at, entries, is_active: true };
+        let active = L1 { referenced_at: L1_FIELD, at, entries, is_active: true };
         walk.l1(&active)?;
         self.count_snapshots(&mut walk)?;
         if let Some(table) = &self.snapshot_table {
@@ -75,7 +76,7 @@ impl Map {
             walk.counts.add(REFCOUNTS_FIELD, header.raw.refcount_offset, table_len, 1, walk.report);
         } else {
             let message = format!("the refcount table of {table_len} bytes is larger than any image needs");
-            walk.report.corrupt("qcow2.refcount.table", 56, 1, message);
+            walk.report.corrupt(codes::REFCOUNT_TABLE, 56, 1, message);
         }
         if let Some((at, len)) = self.tables.crypto.filter(|(_, len)| *len <= SIDE_TABLE_BYTES) {
             walk.counts.add(at, at, len, 1, walk.report);
@@ -90,23 +91,23 @@ impl Map {
         let snapshots = &self.tables.snapshots;
         if self.header.has_data_file() && !snapshots.is_empty() {
             let message = format!("{} snapshots of an image with an external data file", snapshots.len());
-            walk.report.corrupt("qcow2.snapshot.data-file", 60, 1, message);
+            walk.report.corrupt(codes::SNAPSHOT_DATA_FILE, 60, 1, message);
         }
         let mut walked = 0u64;
         for snapshot in snapshots {
             let (at, entries) = (snapshot.l1_at, u64::from(snapshot.l1_entries));
             if self.header.is_v3() && snapshot.extra_len < 16 {
                 let message = "the entry has less extra data than version 3 requires".into();
-                walk.report.corrupt("qcow2.snapshot.incomplete", snapshot.at, 1, message);
+                walk.report.corrupt(codes::SNAPSHOT_INCOMPLETE, snapshot.at, 1, message);
             }
             if !at.is_multiple_of(self.header.cluster_size()) {
                 let message = format!("its L1 table at {at} is not cluster-aligned");
-                walk.report.corrupt("qcow2.snapshot.l1", snapshot.at, 1, message);
+                walk.report.corrupt(codes::SNAPSHOT_L1, snapshot.at, 1, message);
                 continue;
             }
             if entries * 8 > L1_BYTES {
                 let message = format!("its L1 table of {entries} entries is too large");
-                walk.report.corrupt("qcow2.snapshot.l1", snapshot.at + 8, 1, message);
+                walk.report.corrupt(codes::SNAPSHOT_L1, snapshot.at + 8, 1, message);
                 continue;
             }
             // Tables that do not overlap fit into the file together. This bounds the work.
@@ -114,10 +115,10 @@ impl Map {
             if walked > walk.file.len() {
                 walk.report.counts.check_errors += 1;
                 let message = "the L1 tables of snapshots overlap: the remaining ones are not checked".into();
-                walk.report.add("qcow2.snapshot.overlap", Severity::Error, Some(snapshot.at), message);
+                walk.report.add(codes::SNAPSHOT_OVERLAP, Severity::Error, Some(snapshot.at), message);
                 return Ok(());
             }
-            walk.l1(&L1 { told_at: snapshot.at, at, entries, is_active: false })?;
+            walk.l1(&L1 { referenced_at: snapshot.at, at, entries, is_active: false })?;
         }
         Ok(())
     }
@@ -136,7 +137,7 @@ impl Walk<'_, '_, '_> {
         if table.entries == 0 {
             return Ok(());
         }
-        self.counts.add(table.told_at, table.at, table.entries * 8, 1, self.report);
+        self.counts.add(table.referenced_at, table.at, table.entries * 8, 1, self.report);
         let mut tables = Vec::new();
         // Entries past the end of the file are zeros, so nothing is allocated.
         let end = table.at.saturating_add(table.entries * 8).min(self.file.len());
@@ -166,12 +167,12 @@ impl Walk<'_, '_, '_> {
         let offset = entry & OFFSET_MASK;
         if entry & L1_RESERVED != 0 {
             let message = format!("L1 entry {entry:#018x} has reserved bits set");
-            self.report.corrupt("qcow2.l1.reserved", at, 1, message);
+            self.report.corrupt(codes::L1_RESERVED, at, 1, message);
         }
         self.counts.add(at, offset, self.header.cluster_size(), 1, self.report);
         if !offset.is_multiple_of(self.header.cluster_size()) {
             let message = format!("the L2 table at {offset} is not cluster-aligned");
-            self.report.corrupt("qcow2.l1.unaligned", at, 1, message);
+            self.report.corrupt(codes::L1_UNALIGNED, at, 1, message);
         }
         if table.is_active && offset != 0 {
             self.copied(at, entry, offset, 1, "L2 table")?;
@@ -195,7 +196,7 @@ impl Walk<'_, '_, '_> {
             let is = if is_copied { "set" } else { "clear" };
             let message =
                 format!("the COPIED flag of the {what} is {is}, but its reference count is {count}");
-            self.report.corrupt("qcow2.copied", at, weight.into(), message);
+            self.report.corrupt(codes::COPIED, at, weight.into(), message);
         }
     }
 
@@ -273,7 +274,7 @@ impl Walk<'_, '_, '_> {
         let offset = entry & OFFSET_MASK;
         let (allocated, zeros) = (bitmap & 0xffff_ffff, bitmap >> 32);
         let has_data_file = self.header.has_data_file();
-        let code = "qcow2.l2.entry";
+        let code = codes::L2_ENTRY;
         if entry & COMPRESSED != 0 {
             return self.compressed(at, entry, bitmap, weight);
         }
@@ -287,13 +288,13 @@ impl Walk<'_, '_, '_> {
         if offset == 0 && !(has_data_file && entry & COPIED != 0) {
             if allocated != 0 {
                 let message = "subclusters of an unallocated cluster are allocated".into();
-                self.report.corrupt("qcow2.l2.subclusters", at + 8, weight, message);
+                self.report.corrupt(codes::L2_SUBCLUSTERS, at + 8, weight, message);
             }
             return Use::Nothing;
         }
         if allocated & zeros != 0 {
             let message = "a subcluster is both allocated and zero".into();
-            self.report.corrupt("qcow2.l2.subclusters", at + 8, weight, message);
+            self.report.corrupt(codes::L2_SUBCLUSTERS, at + 8, weight, message);
         }
         if !offset.is_multiple_of(self.header.cluster_size()) {
             self.report.corrupt(code, at, weight, format!("the data at {offset} is not cluster-aligned"));
@@ -302,7 +303,7 @@ impl Walk<'_, '_, '_> {
     }
 
     fn compressed(&mut self, at: u64, entry: u64, bitmap: u64, weight: u64) -> Use {
-        let code = "qcow2.l2.packed";
+        let code = codes::L2_COMPRESSED;
         if entry & COPIED != 0 {
             self.report.corrupt(code, at, weight, "COPIED is set for a compressed cluster".into());
         }
@@ -365,7 +366,7 @@ impl Walk<'_, '_, '_> {
     }
 
     fn no_bitmap(&mut self, at: u64, message: alloc::string::String) {
-        self.report.corrupt("qcow2.bitmaps.directory", at, 1, message);
+        self.report.corrupt(codes::BITMAPS_DIRECTORY, at, 1, message);
     }
 
     fn bitmap_table(&mut self, table: u64, entries: u64) -> Result<(), Error> {
@@ -377,7 +378,7 @@ impl Walk<'_, '_, '_> {
                 || (offset != 0 && (entry & 1 != 0 || !offset.is_multiple_of(size)));
             if is_bad {
                 let message = format!("invalid bitmap table entry {entry:#018x}");
-                self.report.corrupt("qcow2.bitmaps.entry", run.at, 1, message);
+                self.report.corrupt(codes::BITMAPS_ENTRY, run.at, 1, message);
             } else if offset != 0 {
                 self.counts.add(run.at, offset, size, 1, self.report);
             }

@@ -11,6 +11,7 @@ use byteorder::{BigEndian, ByteOrder};
 use imgprep_format_kit::{padded, walk_entries};
 use imgprep_map::{Error, ReadAt, Severity, usize_of};
 
+use crate::codes;
 use crate::counts::{CHUNK, Counts};
 use crate::header::Header;
 use crate::layout::REFCOUNT_TABLE_BYTES;
@@ -62,7 +63,7 @@ impl<'a> Refcounts<'a> {
     pub(crate) fn check_place(&self, report: &mut Report<'_>) {
         if self.entries == 0 || !self.table_at.is_multiple_of(1 << self.cluster_bits) {
             let at = self.table_at;
-            report.corrupt("qcow2.refcount.table", 48, 1, format!("invalid refcount table offset {at}"));
+            report.corrupt(codes::REFCOUNT_TABLE, 48, 1, format!("invalid refcount table offset {at}"));
         }
     }
 
@@ -183,7 +184,7 @@ impl<'a> Refcounts<'a> {
             let entry_at = self.table_at + number * 8;
             let at = entry & BLOCK_MASK;
             let cluster = at >> self.cluster_bits;
-            let code = "qcow2.refcount.block";
+            let code = codes::REFCOUNT_BLOCK;
             if entry & !BLOCK_MASK != 0 {
                 report.corrupt(
                     code,
@@ -258,7 +259,7 @@ impl<'a> Refcounts<'a> {
         let Some(block_at) = self.block_at(entry) else {
             report.counts.check_errors += end - start;
             let message = format!("the reference counts of {} cannot be read", clusters(start, end - start));
-            report.add("qcow2.refcount.unreadable", Severity::Error, Some(entry & BLOCK_MASK), message);
+            report.add(codes::REFCOUNT_UNREADABLE, Severity::Error, Some(entry & BLOCK_MASK), message);
             return Ok(());
         };
         let first = start % self.per_block();
@@ -284,7 +285,7 @@ impl<'a> Refcounts<'a> {
                 report.counts.corruptions += uses - most;
                 let message = format!("cluster {cluster} has {uses} references, the maximum count is {most}");
                 report.add(
-                    "qcow2.refcount.overflow",
+                    codes::REFCOUNT_OVERFLOW,
                     Severity::Error,
                     Some(cluster << self.cluster_bits),
                     message,
@@ -329,11 +330,11 @@ impl Run {
         if stored > used {
             report.counts.leaks += count;
             let message = format!("{what}: the reference count is {stored}, but there are {used} references");
-            report.add("qcow2.refcount.leak", Severity::Warning, at, message);
+            report.add(codes::REFCOUNT_LEAK, Severity::Warning, at, message);
         } else {
             report.counts.corruptions += count;
             let message = format!("{what}: the reference count is {stored}, but there are {used} references");
-            report.add("qcow2.refcount.low", Severity::Error, at, message);
+            report.add(codes::REFCOUNT_LOW, Severity::Error, at, message);
         }
     }
 }

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::ops::ControlFlow;
 
-use imgprep_map::{Finding, Severity, StructureCounts};
+use imgprep_map::{Code, Finding, Severity, StructureCounts};
 
 pub(crate) type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 
@@ -23,14 +23,14 @@ impl<'f> Report<'f> {
     }
 
     /// Adds `count` corruptions of one kind, unless an earlier pass added them.
-    pub(crate) fn corrupt(&mut self, code: &'static str, at: u64, count: u64, message: String) {
+    pub(crate) fn corrupt(&mut self, code: &'static Code, at: u64, count: u64, message: String) {
         if self.is_first_pass {
             self.counts.corruptions = self.counts.corruptions.saturating_add(count);
             self.add(code, Severity::Error, Some(at), message);
         }
     }
 
-    pub(crate) fn add(&mut self, code: &'static str, severity: Severity, at: Option<u64>, message: String) {
+    pub(crate) fn add(&mut self, code: &'static Code, severity: Severity, at: Option<u64>, message: String) {
         if !self.is_over {
             self.is_over = (self.found)(Finding { code, severity, at, message }).is_break();
         }

@@ -7,6 +7,7 @@ use byteorder::{BigEndian, ByteOrder};
 use imgprep_format_kit::{Fields, TextTooLong};
 use imgprep_map::{Error, ImageName, Limits, ReadAt, Snapshot, usize_of};
 
+use crate::codes;
 use crate::disk::Disk;
 use crate::header::Header;
 use crate::{Corrupt, Unsupported};
@@ -76,7 +77,7 @@ fn read(file: &dyn ReadAt, at: u64, index: u32, limits: &Limits) -> Result<(Entr
     let fixed = Fields::be(&fixed);
     let (id_len, name_len, extra_len) = (fixed.u16::<12>(), fixed.u16::<14>(), fixed.u32::<36>());
     if u64::from(extra_len) > limits.text_bytes {
-        let (code, what) = ("qcow2.limit.text", "extra data of a snapshot");
+        let (code, what) = (codes::LIMIT_TEXT, "extra data of a snapshot");
         let (found, limit) = (extra_len.into(), limits.text_bytes);
         return Err(TextTooLong { code, at: at + 36, what, found, limit }.into());
     }

@@ -5,14 +5,12 @@
 use imgprep_format_kit::Invalid;
 
 use crate::Corrupt;
+use crate::codes;
 use crate::layout::{COMPRESSED, COPIED, OFFSET_MASK, ZERO};
-
-/// Code of an invalid entry of either table.
-const ENTRY: &str = "qcow2.table.entry";
 
 /// The offset of an L2 table; `None` if it is not allocated.
 pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Invalid> {
-    let bad = |reason| Invalid::Entry { code: ENTRY, at, table: "L1", found, reason };
+    let bad = |reason| Invalid::Entry { code: codes::TABLE_ENTRY, at, table: "L1", found, reason };
     if found & !(OFFSET_MASK | COPIED) != 0 {
         return Err(bad("bits that must be zero are set"));
     }
@@ -76,25 +74,32 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    /// The state of a cluster. `at` is the file offset of its entry.
+    #[inline]
     pub(crate) fn l2(self, found: u64, at: u64) -> Result<Cluster, Invalid> {
-        let bad = |reason| Invalid::Entry { code: ENTRY, at, table: "L2", found, reason };
+        self.cluster(found).map_err(|reason| invalid(found, at, reason))
+    }
+
+    /// The state of a cluster, or what is wrong with its entry.
+    #[inline]
+    fn cluster(self, found: u64) -> Result<Cluster, &'static str> {
         if found & COMPRESSED != 0 {
             return if self.has_data_file {
-                Err(bad("a compressed cluster with an external data file"))
+                Err("a compressed cluster with an external data file")
             } else {
                 Ok(self.compressed(found))
             };
         }
         let is_zero = found & ZERO != 0;
         if found & !(OFFSET_MASK | COPIED | ZERO) != 0 || (is_zero && !self.has_zero_flag) {
-            return Err(bad("bits that must be zero are set"));
+            return Err("bits that must be zero are set");
         }
         let offset = found & OFFSET_MASK;
         if !offset.is_multiple_of(1 << self.cluster_bits) {
-            return Err(bad("the offset is not a multiple of the cluster size"));
+            return Err("the offset is not a multiple of the cluster size");
         }
         if found == COPIED && !self.has_data_file {
-            return Err(bad("COPIED is set without a cluster"));
+            return Err("COPIED is set without a cluster");
         }
         // Offset 0 of an external data file is valid: COPIED marks it as allocated.
         let has_offset = offset != 0 || (self.has_data_file && found & COPIED != 0);
@@ -116,6 +121,12 @@ impl Rules {
         let len = u32::try_from((sectors + 1) * 512 - at % 512).unwrap_or(u32::MAX);
         Cluster::Compressed { at, len }
     }
+}
+
+/// Not inlined: walks over the tables get here once at most.
+#[cold]
+fn invalid(found: u64, at: u64, reason: &'static str) -> Invalid {
+    Invalid::Entry { code: codes::TABLE_ENTRY, at, table: "L2", found, reason }
 }
 
 /// State of one subcluster according to the bitmap.
@@ -201,7 +212,7 @@ mod tests {
         let reason = "COPIED is set without a table";
         assert_eq!(
             l1(COPIED, 9, 16),
-            Err(Invalid::Entry { code: ENTRY, at: 9, table: "L1", found: COPIED, reason })
+            Err(Invalid::Entry { code: codes::TABLE_ENTRY, at: 9, table: "L1", found: COPIED, reason })
         );
         assert!(matches!(l1(0x10001, 9, 16), Err(Invalid::Entry { at: 9, table: "L1", .. })));
         assert!(matches!(l1(0x10200, 9, 16), Err(Invalid::Entry { at: 9, table: "L1", .. })));

@@ -301,7 +301,7 @@ impl ImageWriter for Qcow2Writer {
 /// The longest name of a backing file (section "Header").
 const LONGEST_NAME: usize = 1023;
 
-/// Checks that the name fits into the first cluster, behind the header.
+/// Checks that the name fits into the first cluster, after the header.
 fn check_backing(backing: &NewBackingFile, cluster: ClusterSize) -> Result<(), Error> {
     let room = cluster.bytes() - u64::from(HEADER_WITH_COMPRESSION);
     let needed = format_extension(backing).len() + backing.name.len();
@@ -345,7 +345,7 @@ mod tests {
         let compression = Some(ClusterCompression::Zstd { level: 3 });
         let options = WriteOptions { compat: Compat::V2, compression, ..WriteOptions::default() };
         let error = Qcow2Writer::new(512, options).err().unwrap();
-        assert_eq!(error.code(), "qcow2.write.version-2-zstd");
+        assert_eq!(error.code().id, "qcow2.write.version-2-zstd");
     }
 
     #[test]
@@ -355,7 +355,7 @@ mod tests {
         assert!(writer(size - (1 << 40), cluster).is_ok());
         for size in [size, size + 512] {
             let error = writer(size, cluster).err().unwrap();
-            assert_eq!(error.code(), "qcow2.write.disk-too-large");
+            assert_eq!(error.code().id, "qcow2.write.disk-too-large");
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size, cluster: 65536 }));
         }
         let large = ClusterSize::new(2 << 20).unwrap();
@@ -375,7 +375,7 @@ mod tests {
         let small = ClusterSize::new(512).unwrap();
         assert!(with(1023, ClusterSize::default()).is_ok() && with(376, small).is_ok());
         for (len, cluster) in [(1024, ClusterSize::default()), (377, small)] {
-            assert_eq!(with(len, cluster).err().unwrap().code(), "qcow2.write.backing-name");
+            assert_eq!(with(len, cluster).err().unwrap().code().id, "qcow2.write.backing-name");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Checks of the tables beyond the location of the bytes.
 //!
-//! Reports clusters that two entries reference, clusters without a reference, and entries behind the disk.
+//! Reports clusters that two entries reference, clusters without a reference, and entries past the disk.
 //! The counts are those of `qemu-img check`.
 
 use alloc::format;
@@ -10,6 +10,7 @@ use core::ops::{ControlFlow, Range};
 use imgprep_format_kit::{Clusters, EntryRun, Flow, Step, TableVisitor};
 use imgprep_map::{Error, FileId, Files, Finding, ReadAt, Report, StructureCounts, UnitSet};
 
+use crate::codes;
 use crate::layout::{BACKING_FILE, BACKING_FORMAT_NO_PROBE, ZERO};
 use crate::map::Map;
 
@@ -52,8 +53,8 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
 fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let raw = &map.header.raw;
     for (code, at, bits, what) in [
-        ("qed.check.compat-features", 24, raw.compat_features, "compatible"),
-        ("qed.check.autoclear-features", 32, raw.autoclear_features, "autoclear"),
+        (codes::CHECK_COMPAT_FEATURES, 24, raw.compat_features, "compatible"),
+        (codes::CHECK_AUTOCLEAR_FEATURES, 32, raw.autoclear_features, "autoclear"),
     ] {
         if bits != 0 {
             report.note(code, at, format!("unknown {what} features {bits:#x}, expected 0"));
@@ -64,7 +65,7 @@ fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result
     }
     if raw.features & BACKING_FORMAT_NO_PROBE != 0 {
         let message = "the flag for a RAW backing file is set, but the image has no backing file";
-        report.note("qed.check.no-probe", 16, message.into());
+        report.note(codes::CHECK_NO_PROBE, 16, message.into());
     }
     Ok(())
 }
@@ -75,7 +76,7 @@ fn check_name(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(
     let name = file.slice(at, len)?;
     if let Some(nul) = name.iter().position(|byte| *byte == 0) {
         let message = format!("the backing file name has {len} bytes and ends after {nul}, with a NUL");
-        report.warning("qed.check.backing-name", at + nul as u64, message);
+        report.warning(codes::CHECK_BACKING_NAME, at + nul as u64, message);
     }
     Ok(())
 }
@@ -114,7 +115,7 @@ impl TableVisitor<u64> for Walk<'_, '_> {
         let (table, len) = (l1.value, self.map.header.table_bytes());
         if let Some(reason) = self.misplaced_table(table, len) {
             let message = format!("invalid L1 entry {}: {table:#x}: {reason}", l1.index);
-            self.report.error("qed.check.l1-entry", l1.at, 1, message);
+            self.report.error(codes::CHECK_L1_ENTRY, l1.at, 1, message);
             return Ok(Step::Skip);
         }
         match self.take(table, len, l1.at) {
@@ -124,7 +125,7 @@ impl TableVisitor<u64> for Walk<'_, '_> {
                 let message = format!(
                     "{twice} clusters of the L2 table at {table} are already used: the table was skipped"
                 );
-                self.report.error("qed.check.table-shared", l1.at, twice, message);
+                self.report.error(codes::CHECK_TABLE_SHARED, l1.at, twice, message);
                 return Ok(Step::Skip);
             }
         }
@@ -133,7 +134,7 @@ impl TableVisitor<u64> for Walk<'_, '_> {
                 "L1 entry {} is past the end of the disk and references a table at {table}",
                 l1.index
             );
-            self.report.warning("qed.check.beyond-disk", l1.at, message);
+            self.report.warning(codes::CHECK_BEYOND_DISK, l1.at, message);
         }
         Ok(Step::Enter(table))
     }
@@ -153,7 +154,7 @@ impl TableVisitor<u64> for Walk<'_, '_> {
 }
 
 impl Walk<'_, '_> {
-    /// Walks all entries of the L1 table, including those behind the disk.
+    /// Walks all entries of the L1 table, including those after the disk.
     ///
     /// An L2 table is walked once.
     fn tables(&mut self) -> Result<(), Error> {
@@ -185,9 +186,9 @@ impl Walk<'_, '_> {
             if self.is_tail(place, disk) {
                 self.uses_tail = true;
                 self.report.counts.corruptions += 1;
-                self.report.warning("qed.check.cut-cluster", entry.at, message);
+                self.report.warning(codes::CHECK_CUT_CLUSTER, entry.at, message);
             } else {
-                self.report.error("qed.check.l2-entry", entry.at, 1, message);
+                self.report.error(codes::CHECK_L2_ENTRY, entry.at, 1, message);
             }
             return ControlFlow::Continue(());
         }
@@ -196,13 +197,13 @@ impl Walk<'_, '_> {
         };
         if twice > 0 {
             let message = format!("the cluster at {place} is already used");
-            self.report.error("qed.check.cluster-shared", entry.at, 1, message);
+            self.report.error(codes::CHECK_CLUSTER_SHARED, entry.at, 1, message);
         } else if disk >= self.map.header.raw.image_size {
             let size = self.map.header.raw.image_size;
             let message = format!(
                 "the entry is for disk byte {disk} and references {place}, but the disk has {size} bytes"
             );
-            self.report.warning("qed.check.beyond-disk", entry.at, message);
+            self.report.warning(codes::CHECK_BEYOND_DISK, entry.at, message);
         }
         if self.report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
@@ -236,7 +237,7 @@ impl Walk<'_, '_> {
                 let message = "the image uses more units than can be tracked: the check stops here";
                 self.is_counted = false;
                 self.report.counts.check_errors += 1;
-                self.report.warning("qed.check.too-large", by, message.into());
+                self.report.warning(codes::CHECK_TOO_LARGE, by, message.into());
                 return None;
             };
             twice += u64::from(was);
@@ -254,7 +255,7 @@ impl Walk<'_, '_> {
             report.counts.leaks += count;
             let end = run.end * size;
             let message = format!("{count} unreferenced clusters, up to {end}");
-            report.warning("qed.check.leak", run.start * size, message);
+            report.warning(codes::CHECK_LEAK, run.start * size, message);
             if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
     }
@@ -263,7 +264,7 @@ impl Walk<'_, '_> {
         let tail = self.file.len().saturating_sub(self.whole);
         if tail > 0 && !self.uses_tail {
             let message = format!("the file ends with {tail} bytes that are not a whole cluster");
-            self.report.note("qed.check.trailing", self.whole, message);
+            self.report.note(codes::CHECK_TRAILING, self.whole, message);
         }
     }
 }
@@ -305,7 +306,7 @@ mod tests {
         let map = Map::new(&Header::read(file, &Limits::default()).unwrap());
         let mut all = Vec::new();
         let checked = check(&map, &file, &mut |finding| {
-            all.push((finding.code, finding.severity, finding.at.unwrap()));
+            all.push((finding.code.id, finding.severity, finding.at.unwrap()));
             ControlFlow::Continue(())
         });
         (checked.unwrap(), all)

@@ -8,6 +8,7 @@ use imgprep_map::{
     Contradictions, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, StructureCounts, Visitor,
 };
 
+use crate::codes;
 use crate::map::{Map, STRIDE_ENTRIES};
 
 impl DiskMap for Map {
@@ -45,7 +46,7 @@ impl DiskMap for Map {
         crate::check::check(self, files, found)
     }
 
-    /// Reports signs of lost entries: entries behind the disk, unreferenced clusters.
+    /// Reports signs of lost entries: entries past the disk, unreferenced clusters.
     ///
     /// An image whose feature bits do not require a check has no unreferenced clusters (specification,
     /// "Consistency checking"). The walk of the check costs as little as the walk of the conversion that
@@ -55,8 +56,8 @@ impl DiskMap for Map {
         let mut found = Contradictions::default();
         self.check(files, &mut |finding| {
             match finding.code {
-                "qed.check.leak" if has_leaks => {}
-                "qed.check.leak" | "qed.check.beyond-disk" => found.add_finding(finding),
+                codes::CHECK_LEAK if has_leaks => {}
+                codes::CHECK_LEAK | codes::CHECK_BEYOND_DISK => found.add_finding(finding),
                 _ => {}
             }
             ControlFlow::Continue(())

@@ -5,11 +5,13 @@
 use alloc::string::String;
 
 use imgprep_format_kit::HeaderCodes;
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Code, Detail};
+
+use crate::codes;
 
 /// Codes of header fields and of the tables that they reference.
 pub(crate) const HEADER_CODES: HeaderCodes =
-    HeaderCodes { field: "qed.header.field", past_end: "qed.table.past-end" };
+    HeaderCodes { field: codes::HEADER_FIELD, past_end: codes::TABLE_PAST_END };
 
 /// A valid image that this crate does not read, or a disk that it cannot write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,10 +33,10 @@ pub enum Unsupported {
 }
 
 impl Detail for Unsupported {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Features { .. } => "qed.header.unknown-feature",
-            Self::WriteDiskTooLarge { .. } => "qed.write.disk-too-large",
+            Self::Features { .. } => codes::HEADER_UNKNOWN_FEATURE,
+            Self::WriteDiskTooLarge { .. } => codes::WRITE_DISK_TOO_LARGE,
         }
     }
 

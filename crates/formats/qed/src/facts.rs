@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Facts, Finding, ParentRef, Severity, Value, size_text};
 
+use crate::codes;
 use crate::header::Header;
 use crate::layout::BACKING_FILE;
 use crate::layout::NAME;
@@ -39,11 +40,11 @@ pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Findi
     };
     if header.needs_check() {
         let message = "the image was not closed properly and needs a check: clusters may have leaked, but the tables are valid";
-        add("qed.header.need-check", 16, message.into());
+        add(codes::HEADER_NEED_CHECK, 16, message.into());
     }
     if !header.raw.image_size.is_multiple_of(512) {
         let size = header.raw.image_size;
-        add("qed.header.odd-size", 48, format!("the disk size {size} is not a multiple of a sector"));
+        add(codes::HEADER_ODD_SIZE, 48, format!("the disk size {size} is not a multiple of a sector"));
     }
     // Legal ("only valid if the backing file feature bit is set"), and the remnant of a backing file whose
     // bit was lost.
@@ -52,14 +53,14 @@ pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Findi
         let message = format!(
             "a backing file name of {len} bytes at {start} without its feature bit, expected 0 bytes"
         );
-        add("qed.backing.unflagged", 56, message);
+        add(codes::BACKING_UNFLAGGED, 56, message);
     }
     if let Some(parent) = parent.filter(|parent| parent.format.is_none()) {
         let message = format!(
             "the image does not declare the format of its backing file {}: it is probed",
             parent.name
         );
-        add("qed.backing.no-format", parent.at, message);
+        add(codes::BACKING_NO_FORMAT, parent.at, message);
     }
     findings
 }

@@ -7,6 +7,7 @@ use imgprep_format_kit::{Invalid, TextTooLong};
 use imgprep_map::{Error, Limits, ReadAt, usize_of};
 
 use crate::Unsupported;
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::layout::{
     BACKING_FILE, BACKING_FORMAT_NO_PROBE, ENTRY, HEADER, KNOWN_FEATURES, MAGIC, NEED_CHECK, RawHeader,
@@ -87,7 +88,7 @@ impl Header {
 
     /// Checks the location and the length of the L1 table.
     ///
-    /// It must be behind the header and inside the file, and cover the disk.
+    /// It must be after the header and inside the file, and cover the disk.
     fn check_l1(&self, file: &dyn ReadAt) -> Result<(), Error> {
         let (start, size) = (self.raw.l1_table_offset, self.raw.image_size);
         if self.l1_entries() > self.table_entries {
@@ -122,7 +123,7 @@ impl Header {
             return Err(HEADER_CODES.field(60, "backing_filename_size", expected, len));
         }
         if len > limits.text_bytes {
-            let (code, what) = ("qed.limit.text", "backing file name");
+            let (code, what) = (codes::LIMIT_TEXT, "backing file name");
             return Err(TextTooLong { code, at: 60, what, found: len, limit: limits.text_bytes }.into());
         }
         HEADER_CODES.check_table(file, 56, "the backing file name", start, len)?;
@@ -138,13 +139,13 @@ fn unknown(bits: u64) -> Error {
 fn read_raw(file: &dyn ReadAt) -> Result<RawHeader, Error> {
     if file.len() < HEADER {
         return Err(
-            Invalid::HeaderCut { code: "qed.header.cut", expected: HEADER, file_len: file.len() }.into()
+            Invalid::HeaderCut { code: codes::HEADER_CUT, expected: HEADER, file_len: file.len() }.into()
         );
     }
     let bytes = file.array::<64>(0)?;
     let raw = RawHeader::decode(&bytes);
     if raw.magic != MAGIC {
-        let (code, expected) = ("qed.header.magic", "the QED magic");
+        let (code, expected) = (codes::HEADER_MAGIC, "the QED magic");
         return Err(Invalid::Magic { code, expected, found: raw.magic }.into());
     }
     Ok(raw)
@@ -193,7 +194,7 @@ mod tests {
         let result = Header::read(&file, &Limits::default());
         assert_eq!(
             corrupt(result),
-            Invalid::HeaderCut { code: "qed.header.cut", expected: 64, file_len: 63 }
+            Invalid::HeaderCut { code: codes::HEADER_CUT, expected: 64, file_len: 63 }
         );
     }
 
@@ -225,22 +226,22 @@ mod tests {
         }
         assert_eq!(
             corrupt(with(&[(0, b"QEE")])),
-            Invalid::Magic { code: "qed.header.magic", expected: "the QED magic", found: *b"QEE\0" }
+            Invalid::Magic { code: codes::HEADER_MAGIC, expected: "the QED magic", found: *b"QEE\0" }
         );
-        let behind = Invalid::Field {
-            code: "qed.header.field",
+        let after = Invalid::Field {
+            code: codes::HEADER_FIELD,
             at: 40,
             field: "l1_table_offset",
             expected: "after the header clusters",
             found: 4096,
         };
-        assert_eq!(corrupt(with(&[(12, &[2])])), behind);
+        assert_eq!(corrupt(with(&[(12, &[2])])), after);
     }
 
     #[test]
     fn the_l1_table_lies_inside_the_file() {
         let past = |start: u64, end| Invalid::TablePastEnd {
-            code: "qed.table.past-end",
+            code: codes::TABLE_PAST_END,
             at: 40,
             table: "the L1 table",
             start,
@@ -277,7 +278,7 @@ mod tests {
         }
         let mut file = good();
         (file[16], file[56], file[60]) = (1, 64, 9);
-        let (code, what) = ("qed.limit.text", "backing file name");
+        let (code, what) = (codes::LIMIT_TEXT, "backing file name");
         let too_long = TextTooLong { code, at: 60, what, found: 9, limit: 8 };
         let error = Header::read(&file, &Limits { text_bytes: 8, ..Limits::default() }).unwrap_err();
         assert_eq!(error.detail(), Some(&too_long));

@@ -46,8 +46,8 @@ pub use writer::{QedWriter, Shape};
 
 /// Recognises the magic.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
-    let says = || Evidence { at: 0, len: 4, says: "magic \"QED\"".into() };
-    probe.has(0, &layout::MAGIC).then(says)
+    let description = || Evidence { at: 0, len: 4, description: "magic \"QED\"".into() };
+    probe.has(0, &layout::MAGIC).then(description)
 }
 
 /// Parses an image: its header and the location of its L1 table.

@@ -3,8 +3,9 @@
 use core::ops::{ControlFlow, Range};
 
 use imgprep_format_kit::{Clusters, EntryRun, Flow, Invalid, TwoLevel};
-use imgprep_map::{ExtentBuilder, FileId, FileUse, ReadAt, Source, UseKind};
+use imgprep_map::{Code, ExtentBuilder, FileId, FileUse, ReadAt, Source, UseKind};
 
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::header::Header;
 use crate::tables::{Cluster, l1, l2};
@@ -35,7 +36,7 @@ impl Map {
             let end = self.stored(at, disk).end;
             if end > file_len {
                 return Err(Invalid::DataPastEnd {
-                    code: "qed.l2.past-end",
+                    code: codes::L2_PAST_END,
                     at: entry.at,
                     start: at,
                     end,
@@ -65,7 +66,7 @@ impl Map {
 
 impl Clusters<8> for Map {
     type Entry = u64;
-    const REPEATED: &'static str = "qed.table.repeated";
+    const REPEATED: &'static Code = codes::TABLE_REPEATED;
     const TABLE: &'static str = "an L2 table";
 
     fn shape(&self) -> TwoLevel {
@@ -207,7 +208,7 @@ mod tests {
         assert_eq!(error.disk(), Some(10 * CLUSTER..10 * CLUSTER + 1));
         let start = 100 * CLUSTER;
         let past = Invalid::DataPastEnd {
-            code: "qed.l2.past-end",
+            code: codes::L2_PAST_END,
             at: table + 80,
             start,
             end: start + 1,

@@ -2,11 +2,9 @@
 
 use imgprep_format_kit::Invalid;
 
+use crate::codes;
 use crate::header::Header;
 use crate::layout::ZERO;
-
-/// Code of an invalid entry of either table.
-const ENTRY: &str = "qed.table.entry";
 
 /// File offset of an L2 table; `None` if it is unallocated.
 ///
@@ -33,7 +31,7 @@ pub(crate) fn l2(header: &Header, found: u64, at: u64) -> Result<Cluster, Invali
 }
 
 fn check_offset(header: &Header, table: &'static str, found: u64, at: u64) -> Result<(), Invalid> {
-    let bad = |reason| Err(Invalid::Entry { code: ENTRY, at, table, found, reason });
+    let bad = |reason| Err(Invalid::Entry { code: codes::TABLE_ENTRY, at, table, found, reason });
     if !found.is_multiple_of(header.cluster_size) {
         return bad("the offset is not a multiple of the cluster size");
     }
@@ -59,7 +57,9 @@ mod tests {
         assert_eq!(l2(&header(), 0, 9), Ok(Cluster::Unallocated));
         assert_eq!(l2(&header(), 1, 9), Ok(Cluster::Zero));
         assert_eq!(l2(&header(), 8192, 9), Ok(Cluster::Data { at: 8192 }));
-        let bad = |found, reason| Err(Invalid::Entry { code: ENTRY, at: 9, table: "L2", found, reason });
+        let bad = |found, reason| {
+            Err(Invalid::Entry { code: codes::TABLE_ENTRY, at: 9, table: "L2", found, reason })
+        };
         for found in [2, 8193, 8192 + 512, u64::MAX] {
             let reason = "the offset is not a multiple of the cluster size";
             assert_eq!(l2(&header(), found, 9), bad(found, reason));

@@ -14,7 +14,7 @@ use crate::Unsupported;
 use crate::layout::{ENTRY, MAGIC, RawHeader};
 
 /// The largest disk, in bytes: QEMU's offsets are signed.
-const MOST: u64 = (1 << 63) - 512;
+const MAX_DISK_SIZE: u64 = (1 << 63) - 512;
 
 /// Sizes of clusters and tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Shape {
 
     /// The largest disk, in bytes.
     fn most(self) -> u64 {
-        self.coverage().map_or(MOST, |covered| covered.min(MOST))
+        self.coverage().map_or(MAX_DISK_SIZE, |covered| covered.min(MAX_DISK_SIZE))
     }
 }
 
@@ -257,13 +257,16 @@ mod tests {
 
     #[test]
     fn a_disk_that_the_l1_table_does_not_cover_is_rejected() {
-        for (cluster, table, most) in
-            [(4096, 2, 4 << 30), (64 << 10, 4, 64 << 40), (64 << 10, 16, 1 << 50), (2 << 20, 8, MOST)]
-        {
+        for (cluster, table, most) in [
+            (4096, 2, 4 << 30),
+            (64 << 10, 4, 64 << 40),
+            (64 << 10, 16, 1 << 50),
+            (2 << 20, 8, MAX_DISK_SIZE),
+        ] {
             let shape = Shape::new(cluster, table).unwrap();
             assert!(QedWriter::new(most, shape).is_ok());
             let error = QedWriter::new(most + 512, shape).err().unwrap();
-            assert_eq!(error.code(), "qed.write.disk-too-large");
+            assert_eq!(error.code().id, "qed.write.disk-too-large");
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size: most + 512, most }));
         }
     }

@@ -10,6 +10,7 @@ use imgprep_format_kit::Flow;
 use imgprep_map::{Error, FileId, Files, Finding, ReadAt, Report, Severity, StructureCounts, UnitSet};
 
 use crate::check_header::check_header;
+use crate::codes;
 use crate::header::Kind;
 use crate::map::{COUNTED_BYTES, Entry, Map};
 use crate::tables::{Block, block};
@@ -73,7 +74,7 @@ struct Walk<'w, 'f> {
 }
 
 impl Walk<'_, '_> {
-    /// Check all entries, including those past the end of the disk.
+    /// Checks all entries, including those past the end of the disk.
     ///
     /// Returns `Break` if no more blocks can be tracked, or if the report is complete.
     fn entries(&mut self) -> Flow {
@@ -86,7 +87,7 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// Check entries in a hole of the file: all of them reference block 0.
+    /// Checks entries in a hole of the file: all of them reference block 0.
     fn hole(&mut self, entries: Range<u64>) -> ControlFlow<()> {
         self.entry(entries.start, 0)?;
         let others = entries.end - entries.start - 1;
@@ -96,7 +97,7 @@ impl Walk<'_, '_> {
         self.fragmented += of_disk;
         if others > 0 {
             let message = format!("{others} unwritten entries reference block 0, as another entry does");
-            self.report.error("vdi.check.duplicate", self.map.entry_at(entries.start + 1), others, message);
+            self.report.error(codes::CHECK_DUPLICATE, self.map.entry_at(entries.start + 1), others, message);
         }
         ControlFlow::Continue(())
     }
@@ -122,7 +123,7 @@ impl Walk<'_, '_> {
         let Ok(was_taken) = self.units.take(number.into()) else {
             let message = "the image uses more units than can be tracked: the check stops here";
             self.report.counts.check_errors += 1;
-            self.report.warning("vdi.check.too-large", at, message.into());
+            self.report.warning(codes::CHECK_TOO_LARGE, at, message.into());
             return ControlFlow::Break(());
         };
         self.end = self.end.max(u64::from(number) + 1);
@@ -132,7 +133,7 @@ impl Walk<'_, '_> {
             let message =
                 || format!("entry {index} references block {number}, but the map has {blocks} blocks");
             self.report.counts.corruptions += 1;
-            self.report.add_with("vdi.check.out-of-range", severity, at, message);
+            self.report.add_with(codes::CHECK_OUT_OF_RANGE, severity, at, message);
             return ControlFlow::Continue(());
         }
         self.counted += 1;
@@ -140,20 +141,20 @@ impl Walk<'_, '_> {
         if was_taken {
             let message = || format!("entry {index} references block {number}, as another entry does");
             self.report.counts.corruptions += 1;
-            self.report.add_with("vdi.check.duplicate", severity, at, message);
+            self.report.add_with(codes::CHECK_DUPLICATE, severity, at, message);
         } else if number >= allocated {
             let message =
                 || format!("entry {index} references block {number}, but {allocated} are allocated");
-            self.report.add_with("vdi.check.past-allocated", severity, at, message);
+            self.report.add_with(codes::CHECK_PAST_ALLOCATED, severity, at, message);
         } else if let Some(end) = self.past_end(index, number, is_of_disk) {
             let file_len = self.file.len();
             let message = || format!("block {number} ends at {end}, but the file has {file_len}");
-            self.report.add_with("vdi.check.past-end", severity, at, message);
+            self.report.add_with(codes::CHECK_PAST_END, severity, at, message);
         } else if !is_of_disk {
             let used = self.map.header.used_blocks();
             let message =
                 || format!("entry {index} references block {number}, but the disk has {used} blocks");
-            self.report.add_with("vdi.check.beyond-disk", Severity::Warning, at, message);
+            self.report.add_with(codes::CHECK_BEYOND_DISK, Severity::Warning, at, message);
         }
         ControlFlow::Continue(())
     }
@@ -170,7 +171,7 @@ impl Walk<'_, '_> {
         (end > self.file.len()).then_some(end)
     }
 
-    /// Check the number of allocated blocks, and that a static image allocates all.
+    /// Checks the number of allocated blocks, and that a static image allocates all.
     fn check_allocated(&mut self) {
         let header = &self.map.header;
         if self.counted != u64::from(header.raw.allocated) {
@@ -181,16 +182,16 @@ impl Walk<'_, '_> {
                     "the header counts {} allocated blocks, the map {}",
                     header.raw.allocated, self.counted
                 );
-                self.report.warning("vdi.check.allocated", header.places.allocated as u64, message);
+                self.report.warning(codes::CHECK_ALLOCATED, header.places.allocated as u64, message);
             }
         }
         if header.kind == Kind::Static && self.missing > 0 {
             let message = format!("{} blocks of a static image are not allocated", self.missing);
-            self.report.note("vdi.check.static-holes", header.places.kind as u64, message);
+            self.report.note(codes::CHECK_STATIC_HOLES, header.places.kind as u64, message);
         }
     }
 
-    /// Report unreferenced blocks, and bytes behind the last block.
+    /// Reports unreferenced blocks, and bytes after the last block.
     fn leaks(&mut self) {
         let (map, stride, file_len) = (self.map, self.map.stride(), self.file.len());
         let needed = self.end.max(map.header.raw.allocated.into());
@@ -201,7 +202,7 @@ impl Walk<'_, '_> {
             let count = run.end - run.start;
             report.counts.leaks += count;
             let message = format!("{count} unreferenced blocks from number {} on", run.start);
-            report.warning("vdi.check.leak", map.block_start(run.start), message);
+            report.warning(codes::CHECK_LEAK, map.block_start(run.start), message);
             if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         // OK: the sum is less than 2^35.
@@ -214,7 +215,7 @@ impl Walk<'_, '_> {
             let severity = if whole > 0 { Severity::Warning } else { Severity::Note };
             let message =
                 format!("{len} bytes after the last allocated block, including {whole} whole blocks");
-            report.add("vdi.check.trailing", severity, end, message);
+            report.add(codes::CHECK_TRAILING, severity, end, message);
         }
     }
 }

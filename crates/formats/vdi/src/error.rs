@@ -3,11 +3,13 @@
 use alloc::string::String;
 
 use imgprep_format_kit::HeaderCodes;
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Code, Detail};
+
+use crate::codes;
 
 /// Codes of header fields and of the block map.
 pub(crate) const HEADER_CODES: HeaderCodes =
-    HeaderCodes { field: "vdi.header.field", past_end: "vdi.map.past-end" };
+    HeaderCodes { field: codes::HEADER_FIELD, past_end: codes::MAP_PAST_END };
 
 /// A file that violates the format or is inconsistent. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,12 +57,12 @@ pub enum Corrupt {
 }
 
 impl Detail for Corrupt {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Signature { .. } => "vdi.header.signature",
-            Self::Link { .. } => "vdi.header.link",
-            Self::PastAllocated { .. } => "vdi.block.past-allocated",
-            Self::MapHole { .. } => "vdi.map.hole",
+            Self::Signature { .. } => codes::HEADER_SIGNATURE,
+            Self::Link { .. } => codes::HEADER_LINK,
+            Self::PastAllocated { .. } => codes::BLOCK_PAST_ALLOCATED,
+            Self::MapHole { .. } => codes::MAP_HOLE,
         }
     }
 
@@ -116,12 +118,12 @@ pub enum Unsupported {
 }
 
 impl Detail for Unsupported {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Version { .. } => "vdi.header.version",
-            Self::Kind { .. } => "vdi.header.type",
-            Self::SectorSize { .. } => "vdi.header.sector-size",
-            Self::WriteDiskTooLarge { .. } => "vdi.write.disk-too-large",
+            Self::Version { .. } => codes::HEADER_VERSION,
+            Self::Kind { .. } => codes::HEADER_TYPE,
+            Self::SectorSize { .. } => codes::HEADER_SECTOR_SIZE,
+            Self::WriteDiskTooLarge { .. } => codes::WRITE_DISK_TOO_LARGE,
         }
     }
 

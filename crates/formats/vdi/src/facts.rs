@@ -7,8 +7,9 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Facts, Finding, ImageName, Severity, Value, size_text};
+use imgprep_map::{Code, Facts, Finding, ImageName, Severity, Value, size_text};
 
+use crate::codes;
 use crate::header::Header;
 use crate::layout::NAME;
 use crate::layout::{Geometry, LCHS_AT, SECTOR, ZERO_EXPAND};
@@ -86,11 +87,11 @@ pub(crate) fn findings(header: &Header, stored: Option<u64>, file_len: u64) -> V
         None => {
             let message =
                 "the map is too large to be counted: the number of allocated blocks was not checked";
-            add("vdi.header.allocated-unchecked", Severity::Note, places.allocated, message.into());
+            add(codes::HEADER_ALLOCATED_UNCHECKED, Severity::Note, places.allocated, message.into());
         }
         Some(stored) if stored != u64::from(raw.allocated) => {
             let message = format!("the header counts {} allocated blocks, the map {stored}", raw.allocated);
-            add("vdi.header.allocated", Severity::Warning, places.allocated, message);
+            add(codes::HEADER_ALLOCATED, Severity::Warning, places.allocated, message);
         }
         Some(_) => {}
     }
@@ -98,41 +99,41 @@ pub(crate) fn findings(header: &Header, stored: Option<u64>, file_len: u64) -> V
     if header.blocks() > used {
         let message =
             format!("the map has {} blocks, but the disk has only {used}: the rest is ignored", raw.blocks);
-        add("vdi.map.longer", Severity::Warning, places.blocks, message);
+        add(codes::MAP_LONGER, Severity::Warning, places.blocks, message);
     }
     if !raw.block_size.is_power_of_two() {
         let message = format!("block size {} is not a power of two: VirtualBox rejects it", raw.block_size);
-        add("vdi.header.block-size", Severity::Warning, places.block_size, message);
+        add(codes::HEADER_BLOCK_SIZE, Severity::Warning, places.block_size, message);
     }
     places_of_blocks(header, file_len, &mut add);
     if !raw.disk_size.is_multiple_of(512) {
         let message = format!("the disk size {} is not a multiple of a sector", raw.disk_size);
-        add("vdi.header.odd-size", Severity::Note, places.disk_size, message);
+        add(codes::HEADER_ODD_SIZE, Severity::Note, places.disk_size, message);
     }
     if raw.flags & !ZERO_EXPAND != 0 {
         let message = format!("flags {:#010x} contain unknown flags", raw.flags);
-        add("vdi.header.unknown-flags", Severity::Note, places.flags, message);
+        add(codes::HEADER_UNKNOWN_FLAGS, Severity::Note, places.flags, message);
     }
     let [.., sector] = raw.lchs;
     if header.has_lchs && !matches!(sector, 0 | 512) {
         let message = format!("the logical geometry has sectors of {sector} bytes");
-        add("vdi.header.lchs-sector", Severity::Note, LCHS_AT + 12, message);
+        add(codes::HEADER_LCHS_SECTOR, Severity::Note, LCHS_AT + 12, message);
     }
     findings
 }
 
-/// Check the fields that determine the offsets of the blocks.
+/// Checks the fields that determine the offsets of the blocks.
 ///
 /// No checksum protects them, and a wrong offset or distance between blocks results in another disk.
 fn places_of_blocks(
     header: &Header,
     file_len: u64,
-    add: &mut dyn FnMut(&'static str, Severity, usize, String),
+    add: &mut dyn FnMut(&'static Code, Severity, usize, String),
 ) {
     let (raw, places) = (&header.raw, header.places);
     for (code, what, place, start) in [
-        ("vdi.header.map-unaligned", "map", places.map_offset, header.map_at),
-        ("vdi.header.data-unaligned", "data", places.data_offset, header.data_at),
+        (codes::HEADER_MAP_UNALIGNED, "map", places.map_offset, header.map_at),
+        (codes::HEADER_DATA_UNALIGNED, "data", places.data_offset, header.data_at),
     ] {
         if let Some(at) = place
             && !start.is_multiple_of(SECTOR)
@@ -144,7 +145,7 @@ fn places_of_blocks(
     if let Some(at) = places.block_extra.filter(|_| raw.block_extra != 0) {
         let message =
             format!("{} bytes of extra space before each block, which no known writer uses", raw.block_extra);
-        add("vdi.header.block-extra", Severity::Warning, at, message);
+        add(codes::HEADER_BLOCK_EXTRA, Severity::Warning, at, message);
     }
     // OK: a block and its extra space have less than 2^33 bytes, and there are fewer than 2^32 blocks.
     let stride = header.block_size + u64::from(raw.block_extra);
@@ -158,6 +159,6 @@ fn places_of_blocks(
             "the last of {} allocated blocks ends at {end}, but the file at {file_len}: data offset, block size or number of blocks may be wrong",
             raw.allocated
         );
-        add("vdi.file.length", Severity::Warning, places.data_offset.unwrap_or(places.blocks), message);
+        add(codes::FILE_LENGTH, Severity::Warning, places.data_offset.unwrap_or(places.blocks), message);
     }
 }

@@ -3,6 +3,7 @@
 use imgprep_format_kit::{Fields, Invalid, padded_head};
 use imgprep_map::{Error, ReadAt};
 
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::layout::{
     HEAD, HEADER_V1, HEADER_V1_PLUS, PREHEADER, Places, RawHeader, SIGNATURE, SIGNATURE_AT, V0, V1,
@@ -98,7 +99,7 @@ impl Header {
         self.size().div_ceil(self.block_size)
     }
 
-    /// File offset of the data of a stored block, behind its extra space. Saturates.
+    /// File offset of the data of a stored block, after its extra space. Saturates.
     pub(crate) fn block_at(&self, number: u32) -> u64 {
         let extra = u64::from(self.raw.block_extra);
         // OK: both summands are less than 2^32.
@@ -107,7 +108,7 @@ impl Header {
     }
 }
 
-/// Read the beginning of the file, padded with zeros, and check the signature.
+/// Reads the beginning of the file, padded with zeros, and checks the signature.
 fn read_head(file: &dyn ReadAt) -> Result<[u8; HEAD], Error> {
     if file.len() < PREHEADER {
         return Err(cut(PREHEADER, file.len()));
@@ -153,7 +154,7 @@ fn kind(raw: &RawHeader, places: &Places) -> Result<Kind, Error> {
     })
 }
 
-/// Check the sizes of sectors and blocks and the number of map entries.
+/// Checks the sizes of sectors and blocks and the number of map entries.
 ///
 /// Fails if the map has fewer entries than the disk has blocks.
 fn check_sizes(raw: &RawHeader, places: &Places) -> Result<(), Error> {
@@ -173,7 +174,7 @@ fn check_sizes(raw: &RawHeader, places: &Places) -> Result<(), Error> {
     let (needed, found) = (raw.disk_size.div_ceil(block_size), u64::from(raw.blocks));
     if needed > found {
         return Err(Invalid::TableTooShort {
-            code: "vdi.map.too-short",
+            code: codes::MAP_TOO_SHORT,
             at: places.blocks as u64,
             table: "the block map",
             expected: needed,
@@ -200,7 +201,7 @@ fn check_map(file: &dyn ReadAt, raw: &RawHeader, places: &Places, start: u64) ->
 }
 
 fn cut(expected: u64, file_len: u64) -> Error {
-    Invalid::HeaderCut { code: "vdi.header.cut", expected, file_len }.into()
+    Invalid::HeaderCut { code: codes::HEADER_CUT, expected, file_len }.into()
 }
 
 #[cfg(test)]
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn version_0_has_its_map_behind_its_header() {
+    fn version_0_has_its_map_after_its_header() {
         let mut file = vec![0; 1024];
         let mut put = |at: usize, value: u32| file[at..at + 4].copy_from_slice(&value.to_le_bytes());
         put(64, u32::from_le_bytes(SIGNATURE));
@@ -277,9 +278,9 @@ mod tests {
             let mut bad = file.clone();
             bad[at..at + 4].fill(0);
             let error = Header::read(&bad).unwrap_err();
-            assert_eq!((error.code(), error.at()), (code, Some(at as u64)));
+            assert_eq!((error.code().id, error.at()), (code, Some(at as u64)));
         }
-        let cut = Invalid::HeaderCut { code: "vdi.header.cut", expected: 420, file_len: 419 };
+        let cut = Invalid::HeaderCut { code: codes::HEADER_CUT, expected: 420, file_len: 419 };
         assert_eq!(refused::<Invalid>(&file[..419]), cut);
     }
 
@@ -301,7 +302,7 @@ mod tests {
     #[test]
     fn each_invalid_field_is_reported_by_name() {
         let field = |at, field, expected, found| Invalid::Field {
-            code: "vdi.header.field",
+            code: codes::HEADER_FIELD,
             at,
             field,
             expected,
@@ -309,7 +310,7 @@ mod tests {
         };
         let table = "the block map";
         let short = |found, size, expected| Invalid::TableTooShort {
-            code: "vdi.map.too-short",
+            code: codes::MAP_TOO_SHORT,
             at: 384,
             table,
             expected,
@@ -317,7 +318,7 @@ mod tests {
             size,
         };
         let past = |start, end| Invalid::TablePastEnd {
-            code: "vdi.map.past-end",
+            code: codes::MAP_PAST_END,
             at: 340,
             table,
             start,
@@ -327,20 +328,20 @@ mod tests {
         for (file, want) in [
             (
                 file()[..71].to_vec(),
-                Invalid::HeaderCut { code: "vdi.header.cut", expected: 72, file_len: 71 },
+                Invalid::HeaderCut { code: codes::HEADER_CUT, expected: 72, file_len: 71 },
             ),
             (
                 file()[..455].to_vec(),
-                Invalid::HeaderCut { code: "vdi.header.cut", expected: 456, file_len: 455 },
+                Invalid::HeaderCut { code: codes::HEADER_CUT, expected: 456, file_len: 455 },
             ),
             (
                 file()[..471].to_vec(),
-                Invalid::HeaderCut { code: "vdi.header.cut", expected: 472, file_len: 471 },
+                Invalid::HeaderCut { code: codes::HEADER_CUT, expected: 472, file_len: 471 },
             ),
             (with(72, &383u32.to_le_bytes()), field(72, "cbHeader", "at least 384", 383)),
             (
                 with(72, &[0xff; 4]),
-                Invalid::HeaderCut { code: "vdi.header.cut", expected: 72 + 0xffff_ffff, file_len: 1024 },
+                Invalid::HeaderCut { code: codes::HEADER_CUT, expected: 72 + 0xffff_ffff, file_len: 1024 },
             ),
             (with(376, &[0; 4]), field(376, "cbBlock", "a multiple of 512 and not 0", 0)),
             (with(376, &[1, 2, 0, 0]), field(376, "cbBlock", "a multiple of 512 and not 0", 513)),

@@ -126,7 +126,7 @@ pub(crate) struct RawHeader {
 }
 
 impl RawHeader {
-    /// Decode the header. `head` is the beginning of the file, padded with zeros.
+    /// Decodes the header. `head` is the beginning of the file, padded with zeros.
     pub(crate) fn decode(head: &[u8; HEAD], places: &Places) -> Self {
         let u32_at = |at: usize| LittleEndian::read_u32(&bytes_at::<4>(head, at));
         let geometry = |at: usize| [0, 4, 8, 12].map(|field| u32_at(at + field));
@@ -161,7 +161,7 @@ fn bytes_at<const N: usize>(head: &[u8; HEAD], at: usize) -> [u8; N] {
     field
 }
 
-/// Encode the first sector of a written image, version 1.1.
+/// Encodes the first sector of a written image, version 1.1.
 pub(crate) fn encode(written: &Written) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..WRITTEN_TEXT.len()].copy_from_slice(WRITTEN_TEXT); // OK: 64 bytes at most.

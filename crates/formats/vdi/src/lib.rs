@@ -54,16 +54,16 @@ pub use error::{Corrupt, Unsupported};
 pub use layout::NAME;
 pub use writer::VdiWriter;
 
-/// Detect the signature behind the text, or the text alone if the file ends there.
+/// Detects the signature after the text, or the text alone if the file ends there.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     if probe.has(layout::SIGNATURE_AT, &layout::SIGNATURE) {
-        return Some(Evidence { at: 64, len: 4, says: "signature 0xbeda107f".into() });
+        return Some(Evidence { at: 64, len: 4, description: "signature 0xbeda107f".into() });
     }
     let is_cut = probe.file_len < layout::PREHEADER && probe.has(0, layout::TEXT);
-    is_cut.then(|| Evidence { at: 0, len: 4, says: "text \"<<< \", the rest is cut off".into() })
+    is_cut.then(|| Evidence { at: 0, len: 4, description: "text \"<<< \", the rest is cut off".into() })
 }
 
-/// Parse an image: validate the header and count the stored blocks of the map.
+/// Parses an image: validates the header and counts the stored blocks of the map.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let header = Header::read(file)?;
     let parent = parent::parent(&header)?;

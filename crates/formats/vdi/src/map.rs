@@ -6,6 +6,7 @@ use imgprep_format_kit::{Flow, Invalid};
 use imgprep_map::{Error, FileId, ReadAt, Source, usize_of};
 
 use crate::Corrupt;
+use crate::codes;
 use crate::header::Header;
 use crate::tables::{Block, block};
 
@@ -32,7 +33,7 @@ pub(crate) struct Map {
 }
 
 impl Map {
-    /// Create the map of an image.
+    /// Creates the map of an image.
     ///
     /// With `is_salvage`, the number of allocated blocks in the header is ignored, and all blocks inside the file count
     /// as stored.
@@ -68,7 +69,7 @@ impl Map {
         self.header.map_at + index * 4
     }
 
-    /// Index of the entry behind the hole of the file that contains all `entries`.
+    /// Index of the entry after the hole of the file that contains all `entries`.
     ///
     /// `None` if there is no such hole, or if `entries` is a single entry. Zero is a valid
     /// block number: two zero entries are two references to block 0. A hole in the map is
@@ -79,7 +80,7 @@ impl Map {
         (data >= end && entries.end - entries.start > 1).then(|| (data - self.header.map_at) / 4)
     }
 
-    /// Visit the entries that describe a part of `range`, in bytes of the disk.
+    /// Visits the entries that describe a part of `range`, in bytes of the disk.
     pub(crate) fn walk(
         &self,
         file: &dyn ReadAt,
@@ -93,7 +94,7 @@ impl Map {
         Ok(())
     }
 
-    /// Visit `entries`, out of the first `count` entries of the map.
+    /// Visits `entries`, out of the first `count` entries of the map.
     ///
     /// Pages of entries that were never written are visited as holes.
     pub(crate) fn walk_entries(
@@ -156,7 +157,7 @@ impl Map {
             let allocated = self.header.raw.allocated;
             return Corrupt::PastAllocated { at, found: number, allocated }.into();
         }
-        let (code, Range { start, end }) = ("vdi.block.past-end", place);
+        let (code, Range { start, end }) = (codes::BLOCK_PAST_END, place);
         Invalid::DataPastEnd { code, at, start, end, file_len }.into()
     }
 

@@ -11,7 +11,7 @@ pub(crate) enum Block {
     Stored(u32),
 }
 
-/// Decode a map entry. All 2^32 values are valid, but the block may not exist.
+/// Decodes a map entry. All 2^32 values are valid, but the block may not exist.
 pub(crate) fn block(entry: u32) -> Block {
     match entry {
         0xffff_ffff => Block::Unwritten,

@@ -13,6 +13,7 @@ use imgprep_map::{
 use imgprep_format_kit::Invalid;
 
 use crate::Corrupt;
+use crate::codes;
 
 /// An image of version 1.1 for a disk of four blocks of 512 bytes and 100 bytes.
 ///
@@ -75,7 +76,7 @@ fn data(at: u64) -> Source {
 }
 
 fn codes(image: &Image) -> Vec<(&'static str, Severity, Option<u64>)> {
-    image.findings.iter().map(|finding| (finding.code, finding.severity, finding.at)).collect()
+    image.findings.iter().map(|finding| (finding.code.id, finding.severity, finding.at)).collect()
 }
 
 #[test]
@@ -109,7 +110,7 @@ fn the_last_block_may_end_where_the_disk_does() {
     assert_eq!(extents.last().unwrap().disk, 0..2048);
     let error = done.unwrap_err();
     let want = Invalid::DataPastEnd {
-        code: "vdi.block.past-end",
+        code: codes::BLOCK_PAST_END,
         at: 512 + 16,
         start: 2048,
         end: 2148,
@@ -204,7 +205,7 @@ fn oddities_are_findings() {
     }
 }
 
-/// A file that consists of `head` and a hole behind it.
+/// A file that consists of `head` and a hole after it.
 struct Sparse {
     head: Vec<u8>,
     len: u64,
@@ -251,7 +252,7 @@ fn a_map_that_was_never_written_is_not_walked() {
         ("vdi.file.length", Severity::Warning, Some(344)),
     ];
     assert_eq!(codes(&image), want);
-    assert_eq!(error.code(), "vdi.map.hole");
+    assert_eq!(error.code().id, "vdi.map.hole");
 }
 
 #[test]
@@ -269,7 +270,7 @@ fn known_by_its_signature_or_by_its_text_where_it_is_cut() {
 fn check(image: &Image, file: &dyn ReadAt) -> (StructureCounts, Vec<(&'static str, Severity, u64)>) {
     let mut all = Vec::new();
     let checked = image.map.check(&file, &mut |finding| {
-        all.push((finding.code, finding.severity, finding.at.unwrap()));
+        all.push((finding.code.id, finding.severity, finding.at.unwrap()));
         ControlFlow::Continue(())
     });
     (checked.unwrap(), all)
@@ -343,7 +344,7 @@ fn a_check_of_more_places_than_are_kept_ends_with_a_finding() {
 }
 
 #[test]
-fn data_that_begin_behind_the_file_are_found_by_the_check() {
+fn data_that_begin_after_the_file_are_found_by_the_check() {
     let mut file = file(&[NEVER; 5], 1, 0);
     file[344..348].copy_from_slice(&4096u32.to_le_bytes());
     let (_, findings) = check(&parse(&file), &file);
@@ -355,7 +356,7 @@ fn another_signature_is_named_with_its_place() {
     let mut file = file(&[NEVER; 5], 1, 0);
     file[65] = 0;
     let error = parse_with(&file, &ParseOptions::default()).unwrap_err();
-    assert_eq!((error.code(), error.at()), ("vdi.header.signature", Some(64)));
+    assert_eq!((error.code().id, error.at()), ("vdi.header.signature", Some(64)));
 }
 
 #[test]

@@ -22,8 +22,8 @@ const ALIGNMENT: u64 = 1 << 20;
 const MAP_AT: u64 = ALIGNMENT;
 /// Maximum number of blocks, just below the limit of QEMU.
 ///
-/// The limit follows from the 32-bit offset of the data, which begin behind the map.
-const MOST_BLOCKS: u64 = (1 << 30) - (1 << 19);
+/// The limit follows from the 32-bit offset of the data, which begin after the map.
+const MAX_BLOCKS: u64 = (1 << 30) - (1 << 19);
 /// Map entry of an unallocated block.
 const UNALLOCATED: u32 = u32::MAX;
 
@@ -37,13 +37,13 @@ pub struct VdiWriter {
 }
 
 impl VdiWriter {
-    /// Create a writer for a disk of whole sectors; `disk_size` is in bytes.
+    /// Creates a writer for a disk of whole sectors; `disk_size` is in bytes.
     ///
-    /// `uuid` is the UUID of the image, in the order of its text. Fails if the data offset behind the map exceeds 32 bits: for disks of almost
+    /// `uuid` is the UUID of the image, in the order of its text. Fails if the data offset after the map exceeds 32 bits: for disks of almost
     /// 1 PiB.
     pub fn new(disk_size: u64, is_static: bool, uuid: [u8; 16]) -> Result<Self, Error> {
-        if disk_size.div_ceil(BLOCK) > MOST_BLOCKS {
-            return Err(Unsupported::WriteDiskTooLarge { size: disk_size, most: MOST_BLOCKS * BLOCK }.into());
+        if disk_size.div_ceil(BLOCK) > MAX_BLOCKS {
+            return Err(Unsupported::WriteDiskTooLarge { size: disk_size, most: MAX_BLOCKS * BLOCK }.into());
         }
         let map = PagedTable::new(MAP_AT, disk_size.div_ceil(BLOCK), UNALLOCATED, u32::to_le_bytes);
         Ok(Self { disk_size, is_static, uuid, allocated: 0, map })
@@ -63,7 +63,7 @@ impl VdiWriter {
             is_static: self.is_static,
             map_at: MIB,
             block_size: MIB,
-            // OK: `MOST_BLOCKS` limits the offset to 2^32 - 2^20.
+            // OK: `MAX_BLOCKS` limits the offset to 2^32 - 2^20.
             data_at: u32::try_from(self.data_at()).unwrap_or(u32::MAX),
             disk_size: self.disk_size,
             // OK: the number of blocks is less than 2^30.
@@ -92,7 +92,7 @@ impl ImageWriter for VdiWriter {
         self.is_static.then(|| self.data_at())
     }
 
-    /// Write header and map of a static image; entry n of the map is n.
+    /// Writes header and map of a static image; entry n of the map is n.
     fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         if !self.is_static {
             return Ok(());
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_disk_whose_map_exceeds_32_bits_is_rejected() {
-        let most = MOST_BLOCKS * BLOCK;
+        let most = MAX_BLOCKS * BLOCK;
         let largest = VdiWriter::new(most, false, [0; 16]).unwrap();
         assert_eq!(largest.data_at(), (1 << 32) - (1 << 20));
         let error = VdiWriter::new(most + 512, false, [0; 16]).err().unwrap();

@@ -23,7 +23,7 @@ impl Sparse {
         self.size.div_ceil(self.block_size)
     }
 
-    /// Visit the entries of `range` that are not 0xffffffff.
+    /// Visits the entries of `range` that are not 0xffffffff.
     ///
     /// Entries in a hole of the file are 0, which [`DiskMap::visit`](imgprep_map::DiskMap::visit)
     /// rejects: they are skipped.

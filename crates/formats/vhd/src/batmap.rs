@@ -8,6 +8,7 @@ use core::ops::Range;
 use imgprep_format_kit::Fields;
 use imgprep_map::{Error, Finding, ReadAt, Severity, usize_of};
 
+use crate::codes;
 use crate::header::Header;
 use crate::layout::{BATMAP_COOKIE, BATMAP_HEADER, SECTOR};
 
@@ -27,7 +28,7 @@ pub(crate) struct Batmap {
 }
 
 impl Batmap {
-    /// Read the header behind the block allocation table, if there is one.
+    /// Reads the header after the block allocation table, if there is one.
     pub(crate) fn read(file: &dyn ReadAt, header: &Header) -> Result<Option<Self>, Error> {
         // OK: the table is inside the file.
         let at = (header.raw.table_offset + header.entries * 4).next_multiple_of(SECTOR);
@@ -60,14 +61,14 @@ impl Batmap {
         let (code, at, message) = match self.expected {
             None => {
                 let message = format!("XenServer's batmap has an invalid offset: {unused}");
-                ("vhd.batmap.past-end", self.at + 8, message)
+                (codes::BATMAP_PAST_END, self.at + 8, message)
             }
             Some(expected) if expected != self.checksum => {
                 let found = self.checksum;
                 let message = format!(
                     "the checksum of XenServer's batmap is {found:#010x}, expected {expected:#010x}: {unused}"
                 );
-                ("vhd.batmap.checksum", self.at + 24, message)
+                (codes::BATMAP_CHECKSUM, self.at + 24, message)
             }
             Some(_) => return None,
         };

@@ -20,7 +20,7 @@ pub(crate) struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// Runs of the first `count` bits of `bytes`. Bits behind the last byte are clear.
+    /// Runs of the first `count` bits of `bytes`. Bits after the last byte are clear.
     pub(crate) fn new(bytes: &'a [u8], count: u64, order: BitOrder) -> Self {
         Self { bytes, order, at: 0, count }
     }

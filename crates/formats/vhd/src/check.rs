@@ -11,6 +11,7 @@ use imgprep_format_kit::{Fields, first_nonzero_of};
 use imgprep_map::{Contradictions, Error, Finding, ReadAt, Report, Severity, StructureCounts, hex};
 
 use crate::batmap::Batmap;
+use crate::codes;
 use crate::footer::{DiskType, Footer, footer_bytes};
 use crate::footer_select;
 use crate::header::Header;
@@ -44,7 +45,7 @@ const FIELDS: [(usize, usize, &str, bool); 17] = [
     (86, 426, "reserved", true),
 ];
 
-/// Check a fixed disk.
+/// Checks a fixed disk.
 pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     let selected = footer_select::read(file)?;
@@ -54,13 +55,13 @@ pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCoun
     if ![u64::MAX, u32::MAX.into()].contains(&footer.raw.data_offset) {
         let message =
             format!("the data offset of a fixed disk is {:#x}, expected all ones", footer.raw.data_offset);
-        report.note("vhd.check.data-offset", footer.at + footer_at::DATA_OFFSET, message);
+        report.note(codes::CHECK_DATA_OFFSET, footer.at + footer_at::DATA_OFFSET, message);
     }
     report.counts.image_end = Some(file.len());
     Ok(report.finish())
 }
 
-/// Check a dynamic or differencing disk.
+/// Checks a dynamic or differencing disk.
 pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     let selected = footer_select::read(file)?;
@@ -74,14 +75,14 @@ pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Resul
     header_fields(&header, &mut report);
     check_locators::check(file, &header, footer.disk_type == DiskType::Differencing, &mut report)?;
     let end = check_blocks::check(map, file, &mut report)?;
-    behind(file, end, &mut report)?;
+    check_trailing(file, end, &mut report)?;
     if let Some(batmap) = Batmap::read(file, &header)? {
         check_blocks::batmap(map, &batmap, file, &mut report)?;
     }
     Ok(report.finish())
 }
 
-/// Report blocks that `XenServer`'s batmap, but not their bitmap, marks as full.
+/// Reports blocks that `XenServer`'s batmap, but not their bitmap, marks as full.
 ///
 /// `XenServer` reads sectors of these blocks that the conversion omits.
 pub(crate) fn cross_check(map: &Sparse, file: &dyn ReadAt) -> Result<Vec<Finding>, Error> {
@@ -89,7 +90,7 @@ pub(crate) fn cross_check(map: &Sparse, file: &dyn ReadAt) -> Result<Vec<Finding
     let Some(batmap) = Batmap::read(file, &header)?.filter(Batmap::is_sound) else { return Ok(Vec::new()) };
     let mut found = Contradictions::default();
     let mut add = |finding: Finding| {
-        if finding.code == "vhd.check.batmap-full" {
+        if finding.code == codes::CHECK_BATMAP_FULL {
             found.add_finding(finding);
         }
         ControlFlow::Continue(())
@@ -100,12 +101,12 @@ pub(crate) fn cross_check(map: &Sparse, file: &dyn ReadAt) -> Result<Vec<Finding
     Ok(found.into_findings())
 }
 
-/// Check fields of the footer in use that reading the disk does not require.
+/// Checks fields of the footer in use that reading the disk does not require.
 fn footer_fields(file: &dyn ReadAt, footer: &Footer, report: &mut Report<'_>) -> Result<(), Error> {
     let (raw, at) = (&footer.raw, footer.at);
     if raw.features & crate::layout::RESERVED == 0 {
         let message = format!("feature bits are {:#x}, expected the reserved bit 1 to be set", raw.features);
-        report.note("vhd.check.features", at + footer_at::FEATURES, message);
+        report.note(codes::CHECK_FEATURES, at + footer_at::FEATURES, message);
     }
     let found = (raw.cylinders, raw.heads, raw.sectors_per_track);
     // Empty geometries are reported when the image is opened.
@@ -115,12 +116,12 @@ fn footer_fields(file: &dyn ReadAt, footer: &Footer, report: &mut Report<'_>) ->
             raw.current_size,
             chs(raw.current_size)
         );
-        report.note("vhd.check.geometry", at + footer_at::GEOMETRY, message);
+        report.note(codes::CHECK_GEOMETRY, at + footer_at::GEOMETRY, message);
     }
     let bytes = footer_bytes(file, at)?;
     if let Some((index, byte)) = first_nonzero_of(&bytes, 86..512) {
         let message = format!("reserved byte {index} of the footer is {byte:#04x}, expected 0");
-        report.note("vhd.check.footer-reserved", at + index as u64, message);
+        report.note(codes::CHECK_FOOTER_RESERVED, at + index as u64, message);
     }
     Ok(())
 }
@@ -138,7 +139,7 @@ fn is_geometry_of(found: (u16, u8, u8), size: u64) -> bool {
     found == chs(size) || found == (65535, 16, 255) || (is_rounded_up && found == chs(bytes))
 }
 
-/// Compare the footer in use, at `at`, with the other one, at `other`.
+/// Compares the footer in use, at `at`, with the other one, at `other`.
 fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Result<(), Error> {
     let (counts, copy) = (footer_bytes(file, at)?, footer_bytes(file, other)?);
     for (start, len, name, is_state) in FIELDS {
@@ -153,12 +154,12 @@ fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Re
             at + place.start as u64
         );
         let severity = if is_state { Severity::Note } else { Severity::Warning };
-        report.add("vhd.check.footers-differ", severity, other + place.start as u64, message);
+        report.add(codes::CHECK_FOOTERS_DIFFER, severity, other + place.start as u64, message);
     }
     Ok(())
 }
 
-/// Check fields of the header that reading the disk does not require.
+/// Checks fields of the header that reading the disk does not require.
 ///
 /// Source: "Dynamic Disk Header Format".
 fn header_fields(header: &Header, report: &mut Report<'_>) {
@@ -166,12 +167,12 @@ fn header_fields(header: &Header, report: &mut Report<'_>) {
     let data_offset = Fields::be(bytes).u64::<8>();
     if ![u64::MAX, u32::MAX.into()].contains(&data_offset) {
         let message = format!("the header's data offset is {data_offset:#x}, expected all ones");
-        report.warning("vhd.check.header-data-offset", header.at + 8, message);
+        report.warning(codes::CHECK_HEADER_DATA_OFFSET, header.at + 8, message);
     }
     for range in [60..64, 768..1024] {
         if let Some((index, byte)) = first_nonzero_of(bytes, range) {
             let message = format!("reserved byte {index} of the header is {byte:#04x}, expected 0");
-            report.note("vhd.check.header-reserved", header.at + index as u64, message);
+            report.note(codes::CHECK_HEADER_RESERVED, header.at + index as u64, message);
         }
     }
     if !header.raw.table_offset.is_multiple_of(512) {
@@ -179,14 +180,14 @@ fn header_fields(header: &Header, report: &mut Report<'_>) {
             "the block allocation table begins at {}, which is not sector-aligned",
             header.raw.table_offset
         );
-        report.note("vhd.check.bat-unaligned", header.at + 16, message);
+        report.note(codes::CHECK_BAT_UNALIGNED, header.at + 16, message);
     }
 }
 
-/// Report a footer right behind the last block that is not at the end of the file.
+/// Reports a footer right after the last block that is not at the end of the file.
 ///
-/// `end` begins behind the last block, and ends at the end of the file.
-fn behind(file: &dyn ReadAt, end: Range<u64>, report: &mut Report<'_>) -> Result<(), Error> {
+/// `end` begins after the last block, and ends at the end of the file.
+fn check_trailing(file: &dyn ReadAt, end: Range<u64>, report: &mut Report<'_>) -> Result<(), Error> {
     let footer_end = end.start.saturating_add(FOOTER);
     if footer_end < end.end && file.array::<8>(end.start)? == COOKIE {
         let message = format!(
@@ -194,7 +195,7 @@ fn behind(file: &dyn ReadAt, end: Range<u64>, report: &mut Report<'_>) -> Result
             end.end - footer_end,
             end.start
         );
-        report.warning("vhd.check.behind-footer", footer_end, message);
+        report.warning(codes::CHECK_AFTER_FOOTER, footer_end, message);
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use imgprep_format_kit::first_nonzero_in;
 use imgprep_map::{Error, Finding, LastHole, ReadAt, Severity, Source, usize_of};
 
 use crate::bitmap::Runs;
+use crate::codes;
 use crate::layout::SECTOR;
 use crate::map::Sparse;
 
@@ -26,7 +27,7 @@ struct Walk {
     sectors: u64,
 }
 
-/// Report the number of such sectors in one finding.
+/// Reports the number of such sectors in one finding.
 ///
 /// Reads the unused sectors of the blocks; holes of the file are skipped.
 pub(crate) fn check(
@@ -56,13 +57,13 @@ pub(crate) fn check(
             "{blocks} data in {sectors} whose bit in the sector bitmap is clear: they read as zeros, but other programs may read the data"
         );
         let _ =
-            found(Finding { code: "vhd.bitmap.clear", severity: Severity::Warning, at: Some(at), message });
+            found(Finding { code: codes::BITMAP_CLEAR, severity: Severity::Warning, at: Some(at), message });
     }
     Ok(())
 }
 
 impl Walk {
-    /// Check the block at file offset `block`, with `stored` bytes inside the disk.
+    /// Checks the block at file offset `block`, with `stored` bytes inside the disk.
     fn block(&mut self, map: &Sparse, file: &dyn ReadAt, block: u64, stored: u64) -> Result<(), Error> {
         // OK: `Rules::block` checks that the block is inside the file.
         let data = block + map.bitmap_len;
@@ -84,7 +85,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Count the sectors of `range` that contain data.
+    /// Counts the sectors of `range` that contain data.
     ///
     /// `range` begins at a sector of the block.
     fn count_set(&mut self, file: &dyn ReadAt, range: Range<u64>) -> Result<(), Error> {

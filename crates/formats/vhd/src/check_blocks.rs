@@ -12,13 +12,14 @@ use imgprep_map::{CoverageSweep, Error, LastHole, ReadAt, Report, Swept, Use, us
 use crate::bat_walk::Entry;
 use crate::batmap::Batmap;
 use crate::bitmap::Runs;
+use crate::codes;
 use crate::layout::SECTOR;
 use crate::map::Sparse;
 
 /// Reference to a structure, instead of the file offset of a table entry.
 const STRUCTURE: u64 = u64::MAX;
 
-/// Count the blocks; report unreferenced ones and entries past the end of the disk.
+/// Counts the blocks; reports unreferenced ones and entries past the end of the disk.
 ///
 /// Returns the range from the end of the last use, without the footer, to the end of the file.
 pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<Range<u64>, Error> {
@@ -38,7 +39,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
                     leaks = leaks.saturating_add(count);
                     let Range { start, end } = gap;
                     let message = format!("bytes {start}..{end} have space for {count} unreferenced blocks");
-                    report.warning("vhd.check.leak", start, message);
+                    report.warning(codes::CHECK_LEAK, start, message);
                 }
             }
             // The usage check compares the blocks of the disk with each other and with all structures.
@@ -50,7 +51,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
                     let message = format!(
                         "an entry past the end of the disk references bytes {start}..{end}, which are used otherwise: an enlarged disk would share them"
                     );
-                    report.warning("vhd.check.bat-overlap", spare, message);
+                    report.warning(codes::CHECK_BAT_OVERLAP, spare, message);
                 }
             }
         },
@@ -60,7 +61,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
     Ok(last..file.len())
 }
 
-/// Add all used ranges: structures and blocks.
+/// Adds all used ranges: structures and blocks.
 ///
 /// Blocks are whole, except the last one of the disk. Raises `last` to the end of the last range, without the footer.
 fn uses(
@@ -99,7 +100,7 @@ fn uses(
     Ok(())
 }
 
-/// Count the blocks of the disk, and check the padding of their sector bitmaps.
+/// Counts the blocks of the disk, and checks the padding of their sector bitmaps.
 fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let rules = map.rules(file);
     let (mut allocated, mut fragmented, mut next) = (0u64, 0u64, None);
@@ -122,7 +123,7 @@ fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(),
     Ok(())
 }
 
-/// Report nonzero bytes in `range`, the padding of a sector bitmap.
+/// Reports nonzero bytes in `range`, the padding of a sector bitmap.
 fn padding(
     file: &dyn ReadAt,
     hole: &mut LastHole,
@@ -131,12 +132,12 @@ fn padding(
 ) -> Result<(), Error> {
     if let Some((at, byte)) = first_nonzero_in(file, hole, range)? {
         let message = format!("byte {byte:#04x} in a sector bitmap after the bits of its block, expected 0");
-        report.note("vhd.check.bitmap-padding", at, message);
+        report.note(codes::CHECK_BITMAP_PADDING, at, message);
     }
     Ok(())
 }
 
-/// Report used entries past the end of the disk, with one finding per run.
+/// Reports used entries past the end of the disk, with one finding per run.
 fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let mut run: Option<(Entry, u64)> = None;
     let mut add_run = |(entry, count): (Entry, u64)| {
@@ -145,7 +146,7 @@ fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<()
             "entry {index} is {value:#010x} ({count} adjacent such entries), but the disk has {} blocks: expected 0xffffffff",
             map.blocks()
         );
-        report.warning("vhd.check.bat-beyond-disk", at, message);
+        report.warning(codes::CHECK_BAT_BEYOND_DISK, at, message);
     };
     let _ = map.entries(file, map.blocks()..(map.bat.end - map.bat.start) / 4, |entry| {
         match &mut run {
@@ -164,7 +165,7 @@ fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<()
     Ok(())
 }
 
-/// Compare `XenServer`'s batmap with the sector bitmaps.
+/// Compares `XenServer`'s batmap with the sector bitmaps.
 pub(crate) fn batmap(
     map: &Sparse,
     batmap: &Batmap,
@@ -175,7 +176,7 @@ pub(crate) fn batmap(
     let bits = (place.end - place.start) * 8;
     if bits < map.blocks() {
         let message = format!("XenServer's batmap has {bits} bits, but the disk has {} blocks", map.blocks());
-        report.warning("vhd.check.batmap-short", batmap.at + 16, message);
+        report.warning(codes::CHECK_BATMAP_SHORT, batmap.at + 16, message);
     }
     let mut walk = BatmapWalk { map, place, seen: 0, failed: None };
     let covered = map.blocks().min(bits);
@@ -213,18 +214,18 @@ impl BatmapWalk<'_> {
                 "XenServer's batmap marks block {} as full, but its sector bitmap at {block} does not: XenServer reads unwritten sectors",
                 entry.index
             );
-            report.error("vhd.check.batmap-full", at, 1, message);
+            report.error(codes::CHECK_BATMAP_FULL, at, 1, message);
         } else if is_full && !bit && self.map.stored(entry.index * self.map.block_size) == self.map.block_size
         {
             let message = format!(
                 "the sector bitmap of block {} at {block} has every bit set, but XenServer's batmap does not mark the block as full",
                 entry.index
             );
-            report.note("vhd.check.batmap-missing", at, message);
+            report.note(codes::CHECK_BATMAP_MISSING, at, message);
         }
     }
 
-    /// Report blocks before `index` that are marked as full, but are not stored.
+    /// Reports blocks before `index` that are marked as full, but are not stored.
     fn unused(&mut self, file: &dyn ReadAt, index: u64, report: &mut Report<'_>) {
         while self.seen < index {
             // Skip eight blocks at once if none of their bits is set.
@@ -248,7 +249,7 @@ impl BatmapWalk<'_> {
                     "XenServer's batmap marks block {} as full, but no entry references it",
                     self.seen
                 );
-                report.warning("vhd.check.batmap-unused", at, message);
+                report.warning(codes::CHECK_BATMAP_UNUSED, at, message);
             }
             self.seen += 1;
         }
@@ -307,7 +308,7 @@ mod tests {
         }
         let mut found = Vec::new();
         let mut take = |finding: imgprep_map::Finding| {
-            found.push((finding.code, finding.at.unwrap()));
+            found.push((finding.code.id, finding.at.unwrap()));
             ControlFlow::Continue(())
         };
         let mut report = Report::new(&mut take);

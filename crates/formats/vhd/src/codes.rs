@@ -1,69 +1,65 @@
 //! The codes of VHD.
 
-use imgprep_map::Code;
-
-/// All codes of this crate.
-#[rustfmt::skip]
-pub const CODES: &[Code] = &[
-    Code::corrupt("vhd.bat.in-header", "structure/table", "an entry points to a block inside the metadata"),
-    Code::corrupt("vhd.bat.past-end", "structure/past-end", "an entry points past the end of the file"),
-    Code::corrupt("vhd.bat.too-short", "safety/table-size", "the block allocation table does not cover the disk"),
-    Code::finding("vhd.batmap.checksum", "structure/checksum", "the checksum of XenServer's batmap is wrong"),
-    Code::finding("vhd.batmap.past-end", "structure/past-end", "XenServer's batmap does not lie inside the file"),
-    Code::finding("vhd.bitmap.clear", "structure/bitmap", "sectors marked unused contain data"),
-    Code::finding("vhd.check.bat-beyond-disk", "structure/note", "an entry past the end of the disk is in use"),
-    Code::finding("vhd.check.bat-overlap", "structure/overlap", "an entry past the end of the disk names bytes that are in use"),
-    Code::finding("vhd.check.bat-unaligned", "structure/note", "the block allocation table is not sector-aligned"),
-    Code::finding("vhd.check.batmap-full", "structure/note", "the batmap marks a block full, its sector bitmap does not"),
-    Code::finding("vhd.check.batmap-missing", "structure/note", "the batmap does not mark a block whose sector bitmap is full"),
-    Code::finding("vhd.check.batmap-short", "structure/note", "the batmap does not cover the disk"),
-    Code::finding("vhd.check.batmap-unused", "structure/note", "the batmap marks a block that is not allocated"),
-    Code::finding("vhd.check.behind-footer", "structure/note", "bytes follow the footer"),
-    Code::finding("vhd.check.bitmap-padding", "structure/note", "the padding of a sector bitmap is not zero"),
-    Code::finding("vhd.check.data-offset", "structure/note", "the data offset of a fixed disk is set"),
-    Code::finding("vhd.check.features", "structure/note", "the reserved feature bit is clear"),
-    Code::finding("vhd.check.footer-reserved", "structure/note", "reserved bytes of the footer are not zero"),
-    Code::finding("vhd.check.footers-differ", "structure/header", "the footer and its copy differ"),
-    Code::finding("vhd.check.geometry", "structure/note", "the geometry does not fit the disk size"),
-    Code::finding("vhd.check.header-data-offset", "structure/note", "the data offset of the header is set"),
-    Code::finding("vhd.check.header-reserved", "structure/note", "reserved bytes of the header are not zero"),
-    Code::finding("vhd.check.leak", "structure/leak", "blocks are allocated but not referenced"),
-    Code::finding("vhd.check.locator-empty", "structure/note", "an unused parent locator has fields set"),
-    Code::finding("vhd.check.locator-name", "structure/note", "the name in a parent locator is not valid text"),
-    Code::finding("vhd.check.locator-reserved", "structure/note", "the reserved field of a parent locator is not zero"),
-    Code::finding("vhd.check.locator-space", "structure/note", "a parent locator has less space than its name needs"),
-    Code::finding("vhd.check.parent-name", "structure/note", "the parent's name in the header is not valid UTF-16"),
-    Code::finding("vhd.check.parent-names", "structure/note", "a parent locator and the header name different parents"),
-    Code::finding("vhd.check.parent-of-none", "structure/note", "the header describes a parent, but the image has none"),
-    Code::finding("vhd.features.temporary", "structure/note", "the image is marked temporary"),
-    Code::finding("vhd.features.unknown", "structure/note", "unknown feature bits are set"),
-    Code::finding("vhd.fixed.gap", "structure/note", "unused bytes lie between the disk and the footer"),
-    Code::corrupt("vhd.fixed.past-end", "structure/past-end", "the disk reaches past the footer"),
-    Code::corrupt("vhd.footer.checksum", "structure/checksum", "the checksum of the footer is wrong"),
-    Code::finding("vhd.footer.copy", "structure/header", "the copy of the footer is damaged or missing"),
-    Code::corrupt("vhd.footer.cut", "structure/cut", "the footer is cut off by the end of the file"),
-    Code::corrupt("vhd.footer.differ", "structure/header", "the footer and its copy differ"),
-    Code::unsupported("vhd.footer.disk-type", "format/unsupported", "the disk type is not read"),
-    Code::corrupt("vhd.footer.followed", "structure/header", "the footer is not at the end of the file"),
-    Code::finding("vhd.footer.hidden-checksum", "structure/header", "the image was marked hidden after its checksum was computed"),
-    Code::finding("vhd.footer.missing", "structure/cut", "the footer at the end is unusable; its copy is used"),
-    Code::corrupt("vhd.footer.none", "structure/header", "the file has no footer"),
-    Code::corrupt("vhd.footer.only-at-start", "structure/header", "the only footer is at the start, which its disk type does not allow"),
-    Code::unsupported("vhd.footer.poisoned", "format/unsupported", "a resize of the image was not completed"),
-    Code::unsupported("vhd.footer.version", "format/unsupported", "the version of the footer is unknown"),
-    Code::unsupported("vhd.header.block-size", "format/unsupported", "the block size is not read"),
-    Code::corrupt("vhd.header.checksum", "structure/checksum", "the checksum of the header is wrong"),
-    Code::corrupt("vhd.header.cookie", "structure/header", "the header does not begin with its cookie"),
-    Code::corrupt("vhd.header.field", "structure/header", "a header field has an invalid value"),
-    Code::unsupported("vhd.header.version", "format/unsupported", "the version of the header is unknown"),
-    Code::finding("vhd.hidden", "structure/note", "the image is marked hidden"),
-    Code::limit("vhd.limit.text", "safety/limit", "a parent locator is too long"),
-    Code::finding("vhd.locator.unknown", "structure/note", "the kind of a parent locator is unknown"),
-    Code::finding("vhd.parent.no-uuid", "structure/note", "the parent's UUID is empty"),
-    Code::finding("vhd.parent.unnamed", "structure/note", "the parent is not named in the image"),
-    Code::finding("vhd.saved-state", "structure/note", "the virtual machine is in a saved state"),
-    Code::finding("vhd.size.differ", "structure/note", "the size field and the geometry differ; the geometry is used"),
-    Code::finding("vhd.size.no-geometry", "structure/note", "the geometry is empty; the size field is used"),
-    Code::corrupt("vhd.table.past-end", "safety/table-size", "a table lies past the end of the file"),
-    Code::unsupported("vhd.write.disk-too-large", "format/unsupported", "the disk is too large for a VHD").without_rule(),
-];
+imgprep_map::code_table! {
+    BAT_IN_HEADER = corrupt("vhd.bat.in-header", "structure/table", "an entry points to a block inside the metadata");
+    BAT_PAST_END = corrupt("vhd.bat.past-end", "structure/past-end", "an entry points past the end of the file");
+    BAT_TOO_SHORT = corrupt("vhd.bat.too-short", "safety/table-size", "the block allocation table does not cover the disk");
+    BATMAP_CHECKSUM = finding("vhd.batmap.checksum", "structure/checksum", "the checksum of XenServer's batmap is wrong");
+    BATMAP_PAST_END = finding("vhd.batmap.past-end", "structure/past-end", "XenServer's batmap does not lie inside the file");
+    BITMAP_CLEAR = finding("vhd.bitmap.clear", "structure/bitmap", "sectors marked unused contain data");
+    CHECK_BAT_BEYOND_DISK = finding("vhd.check.bat-beyond-disk", "structure/note", "an entry past the end of the disk is in use");
+    CHECK_BAT_OVERLAP = finding("vhd.check.bat-overlap", "structure/overlap", "an entry past the end of the disk names bytes that are in use");
+    CHECK_BAT_UNALIGNED = finding("vhd.check.bat-unaligned", "structure/note", "the block allocation table is not sector-aligned");
+    CHECK_BATMAP_FULL = finding("vhd.check.batmap-full", "structure/note", "the batmap marks a block full, its sector bitmap does not");
+    CHECK_BATMAP_MISSING = finding("vhd.check.batmap-missing", "structure/note", "the batmap does not mark a block whose sector bitmap is full");
+    CHECK_BATMAP_SHORT = finding("vhd.check.batmap-short", "structure/note", "the batmap does not cover the disk");
+    CHECK_BATMAP_UNUSED = finding("vhd.check.batmap-unused", "structure/note", "the batmap marks a block that is not allocated");
+    CHECK_AFTER_FOOTER = finding("vhd.check.after-footer", "structure/note", "bytes follow the footer");
+    CHECK_BITMAP_PADDING = finding("vhd.check.bitmap-padding", "structure/note", "the padding of a sector bitmap is not zero");
+    CHECK_DATA_OFFSET = finding("vhd.check.data-offset", "structure/note", "the data offset of a fixed disk is set");
+    CHECK_FEATURES = finding("vhd.check.features", "structure/note", "the reserved feature bit is clear");
+    CHECK_FOOTER_RESERVED = finding("vhd.check.footer-reserved", "structure/note", "reserved bytes of the footer are not zero");
+    CHECK_FOOTERS_DIFFER = finding("vhd.check.footers-differ", "structure/header", "the footer and its copy differ");
+    CHECK_GEOMETRY = finding("vhd.check.geometry", "structure/note", "the geometry does not fit the disk size");
+    CHECK_HEADER_DATA_OFFSET = finding("vhd.check.header-data-offset", "structure/note", "the data offset of the header is set");
+    CHECK_HEADER_RESERVED = finding("vhd.check.header-reserved", "structure/note", "reserved bytes of the header are not zero");
+    CHECK_LEAK = finding("vhd.check.leak", "structure/leak", "blocks are allocated but not referenced");
+    CHECK_LOCATOR_EMPTY = finding("vhd.check.locator-empty", "structure/note", "an unused parent locator has fields set");
+    CHECK_LOCATOR_NAME = finding("vhd.check.locator-name", "structure/note", "the name in a parent locator is not valid text");
+    CHECK_LOCATOR_RESERVED = finding("vhd.check.locator-reserved", "structure/note", "the reserved field of a parent locator is not zero");
+    CHECK_LOCATOR_SPACE = finding("vhd.check.locator-space", "structure/note", "a parent locator has less space than its name needs");
+    CHECK_PARENT_NAME = finding("vhd.check.parent-name", "structure/note", "the parent's name in the header is not valid UTF-16");
+    CHECK_PARENT_NAMES = finding("vhd.check.parent-names", "structure/note", "a parent locator and the header name different parents");
+    CHECK_PARENT_OF_NONE = finding("vhd.check.parent-of-none", "structure/note", "the header describes a parent, but the image has none");
+    FEATURES_TEMPORARY = finding("vhd.features.temporary", "structure/note", "the image is marked temporary");
+    FEATURES_UNKNOWN = finding("vhd.features.unknown", "structure/note", "unknown feature bits are set");
+    FIXED_GAP = finding("vhd.fixed.gap", "structure/note", "unused bytes lie between the disk and the footer");
+    FIXED_PAST_END = corrupt("vhd.fixed.past-end", "structure/past-end", "the disk reaches past the footer");
+    FOOTER_CHECKSUM = corrupt("vhd.footer.checksum", "structure/checksum", "the checksum of the footer is wrong");
+    FOOTER_COPY = finding("vhd.footer.copy", "structure/header", "the copy of the footer is damaged or missing");
+    FOOTER_CUT = corrupt("vhd.footer.cut", "structure/cut", "the footer is cut off by the end of the file");
+    FOOTER_DIFFER = corrupt("vhd.footer.differ", "structure/header", "the footer and its copy differ");
+    FOOTER_DISK_TYPE = unsupported("vhd.footer.disk-type", "format/unsupported", "the disk type is not read");
+    FOOTER_FOLLOWED = corrupt("vhd.footer.followed", "structure/header", "the footer is not at the end of the file");
+    FOOTER_HIDDEN_CHECKSUM = finding("vhd.footer.hidden-checksum", "structure/header", "the image was marked hidden after its checksum was computed");
+    FOOTER_MISSING = finding("vhd.footer.missing", "structure/cut", "the footer at the end is unusable; its copy is used");
+    FOOTER_NONE = corrupt("vhd.footer.none", "structure/header", "the file has no footer");
+    FOOTER_ONLY_AT_START = corrupt("vhd.footer.only-at-start", "structure/header", "the only footer is at the start, which its disk type does not allow");
+    FOOTER_POISONED = unsupported("vhd.footer.poisoned", "format/unsupported", "a resize of the image was not completed");
+    FOOTER_VERSION = unsupported("vhd.footer.version", "format/unsupported", "the version of the footer is unknown");
+    HEADER_BLOCK_SIZE = unsupported("vhd.header.block-size", "format/unsupported", "the block size is not read");
+    HEADER_CHECKSUM = corrupt("vhd.header.checksum", "structure/checksum", "the checksum of the header is wrong");
+    HEADER_COOKIE = corrupt("vhd.header.cookie", "structure/header", "the header does not begin with its cookie");
+    HEADER_FIELD = corrupt("vhd.header.field", "structure/header", "a header field has an invalid value");
+    HEADER_VERSION = unsupported("vhd.header.version", "format/unsupported", "the version of the header is unknown");
+    HIDDEN = finding("vhd.hidden", "structure/note", "the image is marked hidden");
+    LIMIT_TEXT = limit("vhd.limit.text", "safety/limit", "a parent locator is too long");
+    LOCATOR_UNKNOWN = finding("vhd.locator.unknown", "structure/note", "the kind of a parent locator is unknown");
+    PARENT_NO_UUID = finding("vhd.parent.no-uuid", "structure/note", "the parent's UUID is empty");
+    PARENT_UNNAMED = finding("vhd.parent.unnamed", "structure/note", "the parent is not named in the image");
+    SAVED_STATE = finding("vhd.saved-state", "structure/note", "the virtual machine is in a saved state");
+    SIZE_DIFFER = finding("vhd.size.differ", "structure/note", "the size field and the geometry differ; the geometry is used");
+    SIZE_NO_GEOMETRY = finding("vhd.size.no-geometry", "structure/note", "the geometry is empty; the size field is used");
+    TABLE_PAST_END = corrupt("vhd.table.past-end", "safety/table-size", "a table lies past the end of the file");
+    WRITE_DISK_TOO_LARGE = unsupported("vhd.write.disk-too-large", "format/unsupported", "the disk is too large for a VHD").without_rule();
+}

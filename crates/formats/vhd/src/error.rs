@@ -3,13 +3,14 @@
 use alloc::string::String;
 
 use imgprep_format_kit::HeaderCodes;
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Code, Detail};
 
+use crate::codes;
 use crate::part::Part;
 
 /// Codes of header fields and of the tables that they reference.
 pub(crate) const HEADER_CODES: HeaderCodes =
-    HeaderCodes { field: "vhd.header.field", past_end: "vhd.table.past-end" };
+    HeaderCodes { field: codes::HEADER_FIELD, past_end: codes::TABLE_PAST_END };
 
 /// A file that violates the specification or is inconsistent.
 ///
@@ -30,7 +31,7 @@ pub enum Corrupt {
         /// Length of the file in bytes.
         file_len: u64,
     },
-    /// Footer near the end with other bytes behind it.
+    /// Footer near the end with other bytes after it.
     #[error(
         "the footer is not at the end of the file, which has {file_len} bytes: truncate the file after it"
     )]
@@ -123,19 +124,19 @@ pub enum Corrupt {
 }
 
 impl Detail for Corrupt {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::NoFooter { .. } => "vhd.footer.none",
-            Self::FooterCut { .. } => "vhd.footer.cut",
-            Self::FooterFollowed { .. } => "vhd.footer.followed",
-            Self::OnlyAtStart { .. } => "vhd.footer.only-at-start",
-            Self::FootersDiffer { .. } => "vhd.footer.differ",
-            Self::Checksum { part: Part::Footer, .. } => "vhd.footer.checksum",
-            Self::Checksum { .. } => "vhd.header.checksum",
-            Self::HeaderCookie { .. } => "vhd.header.cookie",
-            Self::BlockInHeader { .. } => "vhd.bat.in-header",
-            Self::BlockPastEnd { .. } => "vhd.bat.past-end",
-            Self::FixedPastEnd { .. } => "vhd.fixed.past-end",
+            Self::NoFooter { .. } => codes::FOOTER_NONE,
+            Self::FooterCut { .. } => codes::FOOTER_CUT,
+            Self::FooterFollowed { .. } => codes::FOOTER_FOLLOWED,
+            Self::OnlyAtStart { .. } => codes::FOOTER_ONLY_AT_START,
+            Self::FootersDiffer { .. } => codes::FOOTER_DIFFER,
+            Self::Checksum { part: Part::Footer, .. } => codes::FOOTER_CHECKSUM,
+            Self::Checksum { .. } => codes::HEADER_CHECKSUM,
+            Self::HeaderCookie { .. } => codes::HEADER_COOKIE,
+            Self::BlockInHeader { .. } => codes::BAT_IN_HEADER,
+            Self::BlockPastEnd { .. } => codes::BAT_PAST_END,
+            Self::FixedPastEnd { .. } => codes::FIXED_PAST_END,
         }
     }
 
@@ -223,15 +224,15 @@ pub enum Unsupported {
 }
 
 impl Detail for Unsupported {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Version { part: Part::Footer, .. } => "vhd.footer.version",
-            Self::Version { .. } => "vhd.header.version",
-            Self::DiskType { .. } => "vhd.footer.disk-type",
-            Self::BlockSize { .. } => "vhd.header.block-size",
-            Self::Poisoned { .. } => "vhd.footer.poisoned",
-            Self::TextTooLong { .. } => "vhd.limit.text",
-            Self::WriteDiskTooLarge { .. } => "vhd.write.disk-too-large",
+            Self::Version { part: Part::Footer, .. } => codes::FOOTER_VERSION,
+            Self::Version { .. } => codes::HEADER_VERSION,
+            Self::DiskType { .. } => codes::FOOTER_DISK_TYPE,
+            Self::BlockSize { .. } => codes::HEADER_BLOCK_SIZE,
+            Self::Poisoned { .. } => codes::FOOTER_POISONED,
+            Self::TextTooLong { .. } => codes::LIMIT_TEXT,
+            Self::WriteDiskTooLarge { .. } => codes::WRITE_DISK_TOO_LARGE,
         }
     }
 

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use imgprep_map::{Facts, Finding, ImageName, Severity, Value, hex, size_text};
 
 use crate::batmap::Batmap;
+use crate::codes;
 use crate::footer::{DiskType, Footer};
 use crate::header::Header;
 use crate::layout::NAME;
@@ -124,40 +125,40 @@ pub(crate) fn findings(footer: &Footer, file_len: u64) -> Vec<Finding> {
     };
     if raw.features & TEMPORARY != 0 {
         let message = "marked temporary: the machine may delete it when it shuts down";
-        add("vhd.features.temporary", Severity::Warning, footer_at::FEATURES, message.into());
+        add(codes::FEATURES_TEMPORARY, Severity::Warning, footer_at::FEATURES, message.into());
     }
     let unknown = raw.features & !(TEMPORARY | RESERVED);
     if unknown != 0 {
         let message = format!("unknown feature bits {unknown:#x}");
-        add("vhd.features.unknown", Severity::Warning, footer_at::FEATURES, message);
+        add(codes::FEATURES_UNKNOWN, Severity::Warning, footer_at::FEATURES, message);
     }
     if raw.saved_state != 0 {
         let message =
             "the machine is in a saved state: its memory is in another file, and the disk was in use";
-        add("vhd.saved-state", Severity::Warning, footer_at::SAVED_STATE, message.into());
+        add(codes::SAVED_STATE, Severity::Warning, footer_at::SAVED_STATE, message.into());
     }
     if raw.is_by_tapdisk() && raw.hidden != 0 {
         let message =
             "marked hidden: XenServer no longer shows it, but other disks may have it as their parent";
-        add("vhd.hidden", Severity::Note, footer_at::HIDDEN, message.into());
+        add(codes::HIDDEN, Severity::Note, footer_at::HIDDEN, message.into());
     }
     let size = &footer.size;
     if size.rule == Rule::NoGeometry {
         let message = format!("the geometry is empty: the size field of {} bytes is used", size.field);
-        add("vhd.size.no-geometry", Severity::Warning, footer_at::GEOMETRY, message);
+        add(codes::SIZE_NO_GEOMETRY, Severity::Warning, footer_at::GEOMETRY, message);
     } else if size.rule == Rule::Geometry && size.field != size.geometry {
         let message = format!(
             "the disk has the {} bytes of its geometry, as its creator field requires; the size field is {}",
             size.geometry, size.field
         );
-        add("vhd.size.differ", Severity::Note, footer_at::GEOMETRY, message);
+        add(codes::SIZE_DIFFER, Severity::Note, footer_at::GEOMETRY, message);
     }
     let present = if footer.disk_type == DiskType::Fixed { footer.at } else { 0 };
     let largest = size.field.max(size.taken());
     if present > largest {
         let message =
             format!("{} bytes of the file are between the end of the disk and the footer", present - largest);
-        add("vhd.fixed.gap", Severity::Warning, size.field_at(), message);
+        add(codes::FIXED_GAP, Severity::Warning, size.field_at(), message);
     }
     debug_assert!(footer.at < file_len);
     findings

@@ -16,7 +16,7 @@ use crate::{Corrupt, Part, Unsupported};
 /// File offsets at which a footer may begin, the most likely first.
 ///
 /// They are 512 and 511 bytes before the end, and the beginnings of the last sectors, where a
-/// footer may be truncated or have padding behind it.
+/// footer may be truncated or have padding after it.
 pub(crate) fn places(file_len: u64) -> impl Iterator<Item = u64> {
     let from_end = [FOOTER, SHORT_FOOTER].into_iter().filter_map(move |back| file_len.checked_sub(back));
     let first = file_len.saturating_sub(Probe::TAIL).div_ceil(SECTOR);
@@ -25,7 +25,7 @@ pub(crate) fn places(file_len: u64) -> impl Iterator<Item = u64> {
 
 /// Whether `bytes`, the last ones of the file, begin with a cookie.
 ///
-/// Bytes behind the 512 of the footer must be zeros.
+/// Bytes after the 512 of the footer must be zeros.
 pub(crate) fn may_begin(bytes: &[u8]) -> bool {
     let has_cookie = bytes.starts_with(&COOKIE) || bytes.starts_with(&POISON);
     has_cookie && bytes.iter().skip(512).all(|byte| *byte == 0)
@@ -38,7 +38,7 @@ pub(crate) enum FooterCandidate {
     Nothing,
     /// A cookie, but the file ends inside the footer.
     Cut { at: u64 },
-    /// A cookie, and zeros behind the footer.
+    /// A cookie, and zeros after the footer.
     Followed { at: u64 },
     /// The cookie of an unfinished resize.
     Poisoned { at: u64 },
@@ -89,7 +89,7 @@ impl FooterCandidate {
         }
     }
 
-    /// Read the footer at file offset `at`.
+    /// Reads the footer at file offset `at`.
     ///
     /// `at` is at least 511 bytes before the end of the file.
     fn whole(file: &dyn ReadAt, at: u64) -> Result<Self, Error> {
@@ -114,7 +114,7 @@ impl FooterCandidate {
     }
 }
 
-/// Read the bytes of the footer at `at`. Missing bytes at the end are zeros.
+/// Reads the bytes of the footer at `at`. Missing bytes at the end are zeros.
 pub(crate) fn footer_bytes(file: &dyn ReadAt, at: u64) -> Result<[u8; 512], Error> {
     let bytes = padded(file, at, 512)?;
     Ok(bytes.first_chunk().copied().unwrap_or([0; 512]))
@@ -248,7 +248,7 @@ mod tests {
         padded.resize(4096, 0);
         assert_eq!(at_end(&padded), FooterCandidate::Followed { at: 1024 });
         padded.push(1);
-        assert_eq!(at_end(&padded), FooterCandidate::Nothing, "something else lies behind it");
+        assert_eq!(at_end(&padded), FooterCandidate::Nothing, "something else lies after it");
         assert_eq!(at_end(&[]), FooterCandidate::Nothing);
     }
 

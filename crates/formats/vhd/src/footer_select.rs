@@ -4,20 +4,21 @@
 //! If only the copy is present, the file may be truncated: the tables then show which blocks
 //! are missing, and every block that is read is checked against the file length. Two sound
 //! footers that describe different disks are rejected. They occur, for example, in a file
-//! that was truncated right behind another image inside its disk.
+//! that was truncated right after another image inside its disk.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use imgprep_map::{Error, Finding, ReadAt, Severity};
+use imgprep_map::{Code, Error, Finding, ReadAt, Severity};
 
 use crate::Corrupt;
+use crate::codes;
 use crate::error::Unsupported;
 use crate::footer::{FooterCandidate, Note, SelectedFooter, damaged};
 use crate::layout::{RawFooter, footer_at};
 
-/// Find both footers and select one.
+/// Finds both footers and selects one.
 pub(crate) fn read(file: &dyn ReadAt) -> Result<SelectedFooter, Error> {
     let end = FooterCandidate::at_end(file)?;
     let is_one = matches!(end, FooterCandidate::Sound { at: 0, .. } | FooterCandidate::Damaged { at: 0, .. });
@@ -46,7 +47,7 @@ fn footer_select(
             let error = damaged(at, &raw, expected);
             let message = format!("{error}: the copy at the start is used");
             let finding =
-                finding("vhd.footer.checksum", Severity::Warning, at + footer_at::CHECKSUM, message);
+                finding(codes::FOOTER_CHECKSUM, Severity::Warning, at + footer_at::CHECKSUM, message);
             selected(0, copy, Some(at..file_len), [finding].into())
         }
         (FooterCandidate::Damaged { at, raw, expected }, _)
@@ -75,7 +76,7 @@ fn is_sparse(raw: &RawFooter) -> bool {
     raw.disk_type != 2
 }
 
-/// Compare a sound footer at the end with its copy at the start.
+/// Compares a sound footer at the end with its copy at the start.
 ///
 /// Fails if they describe different disks. Returns a finding for other differences, or for an invalid copy.
 fn beside_sound(at: u64, raw: &RawFooter, start: FooterCandidate) -> Result<Option<Finding>, Error> {
@@ -91,18 +92,18 @@ fn beside_sound(at: u64, raw: &RawFooter, start: FooterCandidate) -> Result<Opti
                 let severity = if raw.uuid == copy.uuid { Severity::Note } else { Severity::Warning };
                 let message =
                     "the footer and its copy at the start differ in fields that do not affect the disk";
-                Ok(Some(finding("vhd.footer.differ", severity, 0, message.into())))
+                Ok(Some(finding(codes::FOOTER_DIFFER, severity, 0, message.into())))
             }
         },
         _ if !is_sparse(raw) => Ok(None),
         FooterCandidate::Damaged { raw: copy, expected, .. } => {
             let message =
                 format!("copy at the start: {}: the footer at the end is used", damaged(0, &copy, expected));
-            Ok(Some(finding("vhd.footer.copy", Severity::Warning, footer_at::CHECKSUM, message)))
+            Ok(Some(finding(codes::FOOTER_COPY, Severity::Warning, footer_at::CHECKSUM, message)))
         }
         _ => {
             let message = "the footer has no copy at the start: the one at the end is used";
-            Ok(Some(finding("vhd.footer.copy", Severity::Warning, 0, message.into())))
+            Ok(Some(finding(codes::FOOTER_COPY, Severity::Warning, 0, message.into())))
         }
     }
 }
@@ -135,13 +136,13 @@ fn missing(end: &FooterCandidate, file_len: u64) -> Finding {
         _ => (file_len, "the footer at the end is missing: the file may have been truncated"),
     };
     let message = format!("{why}: the copy at the start is used, missing blocks are rejected");
-    finding("vhd.footer.missing", Severity::Error, at, message)
+    finding(codes::FOOTER_MISSING, Severity::Error, at, message)
 }
 
 fn note_finding(note: Note, at: u64) -> Finding {
     match note {
         Note::HiddenAfterwards => finding(
-            "vhd.footer.hidden-checksum",
+            codes::FOOTER_HIDDEN_CHECKSUM,
             Severity::Note,
             at + footer_at::HIDDEN,
             "marked hidden after the checksum was computed, as early td-util did".into(),
@@ -149,7 +150,7 @@ fn note_finding(note: Note, at: u64) -> Finding {
     }
 }
 
-fn finding(code: &'static str, severity: Severity, at: u64, message: String) -> Finding {
+fn finding(code: &'static Code, severity: Severity, at: u64, message: String) -> Finding {
     Finding { code, severity, at: Some(at), message }
 }
 
@@ -175,7 +176,7 @@ mod tests {
     /// File offset of the selected footer, and code of the first finding.
     fn taken(end: FooterCandidate, start: FooterCandidate) -> (u64, Option<&'static str>) {
         let selected = footer_select(end, start, 8192).unwrap();
-        (selected.at, selected.findings.first().map(|finding| finding.code))
+        (selected.at, selected.findings.first().map(|finding| finding.code.id))
     }
 
     fn refused(end: FooterCandidate, start: FooterCandidate) -> Corrupt {

@@ -5,6 +5,7 @@
 use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, ReadAt};
 
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::footer::Footer;
 use crate::layout::{HEADER, RawHeader, SPARSE_COOKIE, checksum, footer_at};
@@ -55,13 +56,13 @@ impl Header {
         Ok(header)
     }
 
-    /// Check that the block allocation table covers the disk and is inside the file.
+    /// Checks that the block allocation table covers the disk and is inside the file.
     fn check_table(&self, file: &dyn ReadAt, footer: &Footer) -> Result<(), Invalid> {
         let size = footer.size.taken();
         let needed = size.div_ceil(self.block_size);
         if self.entries < needed {
             return Err(Invalid::TableTooShort {
-                code: "vhd.bat.too-short",
+                code: codes::BAT_TOO_SHORT,
                 at: self.at + 28,
                 table: TABLE,
                 expected: needed,
@@ -143,7 +144,7 @@ mod tests {
             assert_eq!(
                 found,
                 Invalid::TablePastEnd {
-                    code: "vhd.table.past-end",
+                    code: codes::TABLE_PAST_END,
                     at: 9016,
                     table,
                     start,
@@ -164,7 +165,7 @@ mod tests {
         assert_eq!(refused::<Unsupported>(24, &[0, 2]), want);
         for found in [0u32, 4095, 12288] {
             let want = Invalid::Field {
-                code: "vhd.header.field",
+                code: codes::HEADER_FIELD,
                 at: 544,
                 field: "block size",
                 expected: "a power of two",
@@ -179,7 +180,7 @@ mod tests {
             );
         }
         let want = Invalid::TableTooShort {
-            code: "vhd.bat.too-short",
+            code: codes::BAT_TOO_SHORT,
             at: 540,
             table: TABLE,
             expected: 4,
@@ -189,7 +190,7 @@ mod tests {
         assert_eq!(refused::<Invalid>(28, &3u32.to_be_bytes()), want);
         let table = TABLE;
         let want = Invalid::TablePastEnd {
-            code: "vhd.table.past-end",
+            code: codes::TABLE_PAST_END,
             at: 528,
             table,
             start: 1536,
@@ -198,7 +199,7 @@ mod tests {
         };
         assert_eq!(refused::<Invalid>(28, &5u32.to_be_bytes()), want);
         let want = Invalid::TablePastEnd {
-            code: "vhd.table.past-end",
+            code: codes::TABLE_PAST_END,
             at: 528,
             table,
             start: u64::MAX,

@@ -68,11 +68,11 @@ pub use error::{Corrupt, Unsupported};
 pub use layout::{FOOTER as FOOTER_LEN, NAME};
 pub use writer::{BlockSize, Subformat, VhdWriter};
 
-/// Detect a footer at the end of the file, or its copy at the start.
+/// Detects a footer at the end of the file, or its copy at the start.
 ///
-/// The footer at the end may have 511 bytes, be truncated, or have padding behind it.
+/// The footer at the end may have 511 bytes, be truncated, or have padding after it.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
-    let evidence = |at, says: &str| Evidence { at, len: 8, says: says.into() };
+    let evidence = |at, description: &str| Evidence { at, len: 8, description: description.into() };
     let tail_at = probe.tail_at();
     let in_tail = footer::places(probe.file_len).find(|at| {
         let bytes = at.checked_sub(tail_at).and_then(|at| probe.tail.get(usize::try_from(at).ok()?..));
@@ -89,7 +89,7 @@ pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     }
 }
 
-/// Parse an image: the footers, and the header and parent names unless it is fixed.
+/// Parses an image: the footers, and the header and parent names unless it is fixed.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let selected = footer_select::read(file)?;
     let footer = Footer::new(&selected)?;

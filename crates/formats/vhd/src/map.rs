@@ -126,7 +126,7 @@ impl Sparse {
         Error::new(error).hitting(disk..end.min(self.size))
     }
 
-    /// Push the sectors of the block at file offset `block`.
+    /// Pushes the sectors of the block at file offset `block`.
     ///
     /// Sectors with their bit set are data, the others are unwritten.
     fn push_sectors(

@@ -8,9 +8,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use imgprep_map::{Error, Finding, ImageName, Limits, ParentRef, ReadAt, Severity, hex, usize_of};
+use imgprep_map::{Code, Error, Finding, ImageName, Limits, ParentRef, ReadAt, Severity, hex, usize_of};
 
 use crate::Unsupported;
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::header::Header;
 use crate::layout::{LOCATOR, LOCATORS_AT, PARENT_NAME, RawLocator, locators, parent_name};
@@ -80,7 +81,7 @@ impl Parent {
         Ok(parent)
     }
 
-    /// Read the locator of the header entry at `entry_at`.
+    /// Reads the locator of the header entry at `entry_at`.
     ///
     /// Returns `None` if it is empty or of an unknown kind. Fails if the name exceeds the limit or the file.
     fn locator(
@@ -99,7 +100,7 @@ impl Parent {
         let Some((rank, (_, kind, text))) = known else {
             let shown = ImageName(code.to_vec());
             let message = format!("unknown parent locator kind \"{shown}\"");
-            self.add("vhd.locator.unknown", Severity::Note, entry_at, message);
+            self.add(codes::LOCATOR_UNKNOWN, Severity::Note, entry_at, message);
             return Ok(None);
         };
         if u64::from(len) > limits.text_bytes {
@@ -115,12 +116,12 @@ impl Parent {
         Ok(Some(Name { rank, at: start, name }))
     }
 
-    /// Store the non-empty names in the given order, without duplicates.
+    /// Stores the non-empty names in the given order, without duplicates.
     fn name(&mut self, names: Vec<Name>) {
         let mut names = names.into_iter().filter(|name| !name.name.0.is_empty());
         let Some(first) = names.next() else {
             let message = "the image has a parent, but does not name it";
-            self.add("vhd.parent.unnamed", Severity::Error, self.named.at, message.into());
+            self.add(codes::PARENT_UNNAMED, Severity::Error, self.named.at, message.into());
             return;
         };
         (self.named.name, self.named.at) = (first.name, first.at);
@@ -134,13 +135,13 @@ impl Parent {
     fn identify(&mut self, header: &Header) {
         if header.raw.parent_uuid == [0; 16] {
             let message = "the parent's unique id is empty, as XenServer writes it for a RAW parent: the parent cannot be verified";
-            self.add("vhd.parent.no-uuid", Severity::Warning, header.at + 40, message.into());
+            self.add(codes::PARENT_NO_UUID, Severity::Warning, header.at + 40, message.into());
             return;
         }
         self.named.identities.push(hex(&header.raw.parent_uuid));
     }
 
-    fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+    fn add(&mut self, code: &'static Code, severity: Severity, at: u64, message: String) {
         self.findings.push(Finding { code, severity, at: Some(at), message });
     }
 }
@@ -170,7 +171,7 @@ pub(crate) fn wide(units: impl Iterator<Item = u16>) -> ImageName {
     ImageName(text.into_bytes())
 }
 
-/// Decode the path of a `file:` URL; other URLs are unchanged.
+/// Decodes the path of a `file:` URL; other URLs are unchanged.
 ///
 /// `vhd-util` writes URLs that violate the standard: `file://./parent.vhd` is a relative path.
 fn url(bytes: &[u8]) -> Vec<u8> {

@@ -18,7 +18,7 @@ use crate::size::chs;
 /// Maximum size of a disk in bytes.
 ///
 /// The entries of the block allocation table are 32-bit sector numbers. Azure, Hyper-V and QEMU have the same limit.
-const MOST: u64 = 2040 << 30;
+const MAX_DISK_SIZE: u64 = 2040 << 30;
 /// File offset of the block allocation table: footer copy and header precede it.
 const TABLE_AT: u64 = FOOTER + HEADER;
 /// Seconds from 1970 to 2000-01-01, the epoch of the time stamps.
@@ -51,7 +51,7 @@ impl Subformat {
 pub struct BlockSize(u32);
 
 impl BlockSize {
-    /// Create a block size in bytes: a power of two from 512 KiB to 256 MiB.
+    /// Creates a block size in bytes: a power of two from 512 KiB to 256 MiB.
     ///
     /// Returns `None` for other values. Hyper-V creates images with 512 KiB and 2 MiB.
     pub fn new(bytes: u64) -> Option<Self> {
@@ -87,13 +87,13 @@ pub struct VhdWriter {
 }
 
 impl VhdWriter {
-    /// Create a writer for a disk of whole sectors; `disk_size` is in bytes.
+    /// Creates a writer for a disk of whole sectors; `disk_size` is in bytes.
     ///
     /// `uuid` and `unix_time`, in seconds since 1970, are stored in the footer. Fails if the disk is larger than
     /// 2040 GiB.
     pub fn new(disk_size: u64, subformat: Subformat, uuid: [u8; 16], unix_time: u64) -> Result<Self, Error> {
-        if disk_size > MOST {
-            return Err(Unsupported::WriteDiskTooLarge { size: disk_size, most: MOST }.into());
+        if disk_size > MAX_DISK_SIZE {
+            return Err(Unsupported::WriteDiskTooLarge { size: disk_size, most: MAX_DISK_SIZE }.into());
         }
         let footer = footer(disk_size, subformat, uuid, unix_time);
         let block_size = subformat.block_size();
@@ -182,7 +182,7 @@ impl ImageWriter for VhdWriter {
         Ok(())
     }
 
-    /// Place a block behind its sector bitmap.
+    /// Place a block after its sector bitmap.
     ///
     /// All sectors of the block are stored, so all of their bits are set.
     fn place(&mut self, block: u64, _: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {
@@ -243,16 +243,16 @@ mod tests {
     fn a_disk_of_more_than_2040_gib_is_rejected() {
         let dynamic = Subformat::Dynamic { block_size: BlockSize(512 << 10) };
         for subformat in [Subformat::Fixed, dynamic] {
-            let mut largest = VhdWriter::new(MOST, subformat, [0; 16], 0).unwrap();
+            let mut largest = VhdWriter::new(MAX_DISK_SIZE, subformat, [0; 16], 0).unwrap();
             // The last block of a file without holes still has a sector number.
             let table = TABLE_AT + (largest.blocks() * 4).next_multiple_of(SECTOR);
             let block_size = largest.block_size();
             largest.next = table + (largest.blocks() - 1) * (block_size.bitmap() + block_size.bytes());
             assert!(largest.next / SECTOR < u64::from(UNUSED));
-            let error = VhdWriter::new(MOST + 512, subformat, [0; 16], 0).err().unwrap();
+            let error = VhdWriter::new(MAX_DISK_SIZE + 512, subformat, [0; 16], 0).err().unwrap();
             assert_eq!(
                 error.detail(),
-                Some(&Unsupported::WriteDiskTooLarge { size: MOST + 512, most: MOST })
+                Some(&Unsupported::WriteDiskTooLarge { size: MAX_DISK_SIZE + 512, most: MAX_DISK_SIZE })
             );
         }
     }

@@ -5,6 +5,7 @@ use core::ops::Range;
 use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, ReadAt};
 
+use crate::codes;
 use crate::error::BAT_CODES;
 use crate::layout::MIB;
 use crate::metadata::Metadata;
@@ -42,7 +43,7 @@ impl Bat {
         let (expected, found) = (bat.entries(), (region.bytes.end - region.bytes.start) / 8);
         if found < expected {
             return Err(Invalid::TableTooShort {
-                code: "vhdx.bat.too-short",
+                code: codes::BAT_TOO_SHORT,
                 at: region.entry_at + 24,
                 table: "the block allocation table",
                 expected,
@@ -227,7 +228,7 @@ mod tests {
         let file = alloc::vec![0u8; 3 << 20];
         assert_eq!(bitmap(&file, 0, 9), Ok(None));
         assert_eq!(bitmap(&file, 2 << 20 | 6, 9), Ok(Some(2 << 20)));
-        let (code, table, file_len) = ("vhdx.bat.past-end", "the sector bitmap", 3 << 20);
+        let (code, table, file_len) = (codes::BAT_PAST_END, "the sector bitmap", 3 << 20);
         let past = Invalid::TablePastEnd { code, at: 9, table, start: 3 << 20, end: 4 << 20, file_len };
         assert_eq!(bitmap(&file, 3 << 20 | 6, 9), Err(past));
         for state in [1, 2, 3, 4, 5, 7] {

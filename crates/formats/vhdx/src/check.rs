@@ -8,12 +8,13 @@ use core::ops::ControlFlow;
 
 use imgprep_map::{Error, Finding, ReadAt, Report, StructureCounts};
 
+use crate::codes;
 use crate::layout::MIB;
 use crate::map::Map;
 use crate::metadata::Metadata;
 use crate::{check_blocks, check_header, check_log, check_metadata, check_parent, check_region};
 
-/// Check an image whose log was replayed.
+/// Checks an image whose log was replayed.
 pub(crate) fn check(
     map: &Map,
     file: &dyn ReadAt,
@@ -32,7 +33,7 @@ pub(crate) fn check(
     let rest = file.len() % MIB;
     if rest != 0 {
         let message = format!("the file size {} exceeds a whole MiB by {rest} bytes", file.len());
-        report.note("vhdx.check.file-unaligned", file.len(), message);
+        report.note(codes::CHECK_FILE_UNALIGNED, file.len(), message);
     }
     Ok(report.finish())
 }

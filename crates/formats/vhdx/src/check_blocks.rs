@@ -7,10 +7,11 @@ use core::ops::{ControlFlow, Range};
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_format_kit::{first_nonzero_in, walk_entries};
 use imgprep_map::{
-    Contradictions, CoverageSweep, Error, Finding, LastHole, ReadAt, Report, Severity, Swept, Use,
+    Code, Contradictions, CoverageSweep, Error, Finding, LastHole, ReadAt, Report, Severity, Swept, Use,
 };
 
 use crate::bat::{self, Block, has_no_place};
+use crate::codes;
 use crate::layout::{HEADERS, MIB};
 use crate::map::{Map, Run};
 use crate::metadata::Metadata;
@@ -40,17 +41,13 @@ pub(crate) fn check(
     if metadata.leaves_allocated && !metadata.has_parent && allocated < map.bat.blocks() {
         let blocks = map.bat.blocks();
         let message = format!("a fixed disk must have all {blocks} blocks in the file, but has {allocated}");
-        report.warning("vhdx.check.fixed-absent", metadata.parameters_at + 4, message);
+        report.warning(codes::CHECK_FIXED_ABSENT, metadata.parameters_at + 4, message);
     }
     bitmaps(map, file, report)?;
-    behind(map, file, report)?;
+    check_trailing(map, file, report)?;
     space(map, file, report)
 }
 
-/// Code of an entry with a location although its state has none.
-///
-/// The state may be wrong and the block's data lost.
-const RESERVED_PLACE: &str = "vhdx.check.place-reserved";
 const NO_PLACE: &str = "that are \"not present\" or \"zero\", where a place in the file is reserved";
 
 /// Findings for entries with a location although their state has none (2.5.1.1).
@@ -63,13 +60,13 @@ pub(crate) fn cross_check(map: &Map, file: &dyn ReadAt) -> Result<Vec<Finding>, 
         );
         if has_none && entries.place() != 0 {
             let message = || format!("one entry {NO_PLACE}: {:#x}", entries.found);
-            found.add(RESERVED_PLACE, Severity::Warning, entries.at, message);
+            found.add(codes::CHECK_PLACE_RESERVED, Severity::Warning, entries.at, message);
         }
     })?;
     Ok(found.into_findings())
 }
 
-/// Visit the entries of all blocks.
+/// Visits the entries of all blocks.
 fn walk(map: &Map, file: &dyn ReadAt, see: &mut dyn FnMut(&Entries)) -> Result<(), Error> {
     let _ = map.walk_bat(file, 0..map.bat.blocks(), |run| {
         let Run { at, found, ref blocks } = *run;
@@ -79,11 +76,11 @@ fn walk(map: &Map, file: &dyn ReadAt, see: &mut dyn FnMut(&Entries)) -> Result<(
     Ok(())
 }
 
-/// Count blocks, and report blocks without data that keep their location (2.5.1.1).
+/// Counts blocks, and reports blocks without data that keep their location (2.5.1.1).
 fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let (mut allocated, mut fragmented, mut expected) = (0, 0, None);
-    let mut kept = Neighbours { code: "vhdx.check.entry-place", is_warning: false, run: None };
-    let mut reserved = Neighbours { code: RESERVED_PLACE, is_warning: true, run: None };
+    let mut kept = Neighbours { code: codes::CHECK_ENTRY_PLACE, is_warning: false, run: None };
+    let mut reserved = Neighbours { code: codes::CHECK_PLACE_RESERVED, is_warning: true, run: None };
     walk(map, file, &mut |entries| match bat::block(entries.found, entries.at, map.bat.has_parent) {
         Ok(Block::Present { at } | Block::Partial { at }) => {
             allocated += 1;
@@ -109,7 +106,7 @@ fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
 
 /// Adjacent entries that are reported together.
 struct Neighbours {
-    code: &'static str,
+    code: &'static Code,
     is_warning: bool,
     run: Option<Entries>,
 }
@@ -140,7 +137,7 @@ impl Neighbours {
     }
 }
 
-/// Check the entries of sector bitmaps (2.5.1.2).
+/// Checks the entries of sector bitmaps (2.5.1.2).
 ///
 /// In an image without a parent, these entries must be 0. With a parent, `visit` only reads those that a
 /// block needs.
@@ -158,26 +155,26 @@ fn bitmaps(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), 
             if found != 0 {
                 let message =
                     format!("{found:#x} references a sector bitmap, but the image has no parent: expected 0");
-                report.warning("vhdx.check.bitmap-unused", at, message);
+                report.warning(codes::CHECK_BITMAP_UNUSED, at, message);
             }
             continue;
         }
         if let Err(error) = bat::bitmap(file, found, at) {
-            report.warning("vhdx.check.bitmap-entry", at, format!("{error}"));
+            report.warning(codes::CHECK_BITMAP_ENTRY, at, format!("{error}"));
         } else if found & bat::RESERVED != 0 {
             let message = format!("the sector bitmap's entry is {found:#x}, bits 3 to 19 are reserved");
-            report.note("vhdx.check.bitmap-reserved", at, message);
+            report.note(codes::CHECK_BITMAP_RESERVED, at, message);
         }
     }
     Ok(())
 }
 
-/// Report entries past those that the disk needs.
-fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+/// Reports entries past those that the disk needs.
+fn check_trailing(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let region = &map.regions.bat.bytes;
     let (first, end) = (map.bat.entries(), (region.end - region.start) / 8);
-    let mut used = Neighbours { code: "vhdx.check.bat-behind-end", is_warning: true, run: None };
-    let mut other = Neighbours { code: "vhdx.check.bat-slack", is_warning: false, run: None };
+    let mut used = Neighbours { code: codes::CHECK_BAT_AFTER_END, is_warning: true, run: None };
+    let mut other = Neighbours { code: codes::CHECK_BAT_SLACK, is_warning: false, run: None };
     let (is_used, is_other) =
         ("past the end of the disk that reference data", "past the end of the disk that are not 0");
     let flow = walk_entries(file, map.bat.at, first..end, u64::from_le_bytes, |run| {
@@ -196,7 +193,7 @@ fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), E
     Ok(())
 }
 
-/// Report unreferenced MiB, and space that two entries reference.
+/// Reports unreferenced MiB, and space that two entries reference.
 fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     // The stored file does not include space that the log adds.
     let end = file.len().min(map.stored_len);
@@ -207,11 +204,11 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
             let count = gap.end.saturating_sub(start) / MIB;
             if count > 0 && is_room(map, file, &(start..gap.end)) {
                 let message = format!("{count} MiB after the tables are reserved and contain zeros");
-                report.note("vhdx.check.room", start, message);
+                report.note(codes::CHECK_ROOM, start, message);
             } else if count > 0 {
                 report.counts.leaks += count;
                 let message = format!("{count} MiB of the file are unreferenced");
-                report.warning("vhdx.check.leak", start, message);
+                report.warning(codes::CHECK_LEAK, start, message);
             }
         }
         Swept::Shared { bytes, first, second } => {
@@ -223,7 +220,7 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
                     bytes.end - bytes.start,
                     bytes.start
                 );
-                report.warning("vhdx.check.place-shared", at, message);
+                report.warning(codes::CHECK_PLACE_SHARED, at, message);
             } else {
                 // The usage check reports these with both names.
                 report.counts.corruptions += 1;
@@ -242,8 +239,8 @@ const ROOM: u64 = 4 * MIB;
 /// At most `ROOM` bytes are read.
 fn is_room(map: &Map, file: &dyn ReadAt, gap: &Range<u64>) -> bool {
     let tables = [map.regions.bat.bytes.end, map.regions.metadata.bytes.end, map.header.log.end];
-    let is_behind = tables.contains(&gap.start) && gap.end - gap.start <= ROOM;
-    is_behind && matches!(first_nonzero_in(file, &mut LastHole::default(), gap.clone()), Ok(None))
+    let is_after = tables.contains(&gap.start) && gap.end - gap.start <= ROOM;
+    is_after && matches!(first_nonzero_in(file, &mut LastHole::default(), gap.clone()), Ok(None))
 }
 
 /// Whether `at` is the offset of a table entry without data.

@@ -6,6 +6,7 @@ use byteorder::{ByteOrder, LittleEndian};
 use imgprep_format_kit::first_nonzero_in;
 use imgprep_map::{Error, LastHole, ReadAt, Report};
 
+use crate::codes;
 use crate::guid::Guid;
 use crate::header::check_seal;
 use crate::layout::{
@@ -24,7 +25,7 @@ pub(crate) fn check(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
         let bytes = file.array::<HEADER_BYTES>(at)?;
         if check_seal(&bytes, HEADER).is_ok() {
             let end = at + HEADER_BYTES as u64;
-            reserved(file, at + FIELDS..end, "vhdx.check.header-reserved", "header", report)?;
+            reserved(file, at + FIELDS..end, codes::CHECK_HEADER_RESERVED, "header", report)?;
             valid.push((at, RawHeader::decode(&bytes)));
         }
     }
@@ -38,7 +39,7 @@ pub(crate) fn check(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
     Ok(())
 }
 
-/// Check that the creator's name is text up to a NUL, with only zeros after it.
+/// Checks that the creator's name is text up to a NUL, with only zeros after it.
 fn creator(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let start = FILE.len() as u64;
     let bytes = file.array::<CREATOR_BYTES>(start)?;
@@ -49,14 +50,14 @@ fn creator(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
         first_nonzero_in(file, &mut LastHole::default(), text_end..start + CREATOR_BYTES as u64)?
     {
         let message = format!("the creator's name is followed by {byte:#04x}, expected 0");
-        report.note("vhdx.check.creator", at, message);
+        report.note(codes::CHECK_CREATOR, at, message);
     } else if char::decode_utf16(units.take(len)).any(|c| c.is_err()) {
-        report.note("vhdx.check.creator", start, "the creator's name is invalid UTF-16".into());
+        report.note(codes::CHECK_CREATOR, start, "the creator's name is invalid UTF-16".into());
     }
     Ok(())
 }
 
-/// Check the space between the structures of the first MiB.
+/// Checks the space between the structures of the first MiB.
 fn area(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let header = HEADER_BYTES as u64;
     let gaps = [
@@ -66,28 +67,28 @@ fn area(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
         REGION_TABLES[1] + TABLE_BYTES as u64..MIB.min(file.len()),
     ];
     for gap in gaps {
-        reserved(file, gap, "vhdx.check.header-area", "between the headers", report)?;
+        reserved(file, gap, codes::CHECK_HEADER_AREA, "between the headers", report)?;
     }
     Ok(())
 }
 
-/// Check the current header.
+/// Checks the current header.
 fn current(at: u64, raw: &RawHeader, report: &mut Report<'_>) {
     for (field, name, guid) in
         [(16, "FileWriteGuid", raw.file_write_guid), (32, "DataWriteGuid", raw.data_write_guid)]
     {
         if guid == Guid::ZERO {
             let message = format!("{name} is all zeros, expected a random one: images must not share it");
-            report.note("vhdx.check.header-guid", at + field, message);
+            report.note(codes::CHECK_HEADER_GUID, at + field, message);
         }
     }
     if raw.log_length == 0 {
         let message = "LogLength is 0, expected at least 1 MiB: the image cannot be written to";
-        report.note("vhdx.check.no-log", at + 68, message.into());
+        report.note(codes::CHECK_NO_LOG, at + 68, message.into());
     }
 }
 
-/// Compare both headers.
+/// Compares both headers.
 ///
 /// Writers update one after the other, so only the sequence numbers should differ (2.2.2.1).
 fn copies(current: &RawHeader, at: u64, other: &RawHeader, report: &mut Report<'_>) {
@@ -97,7 +98,7 @@ fn copies(current: &RawHeader, at: u64, other: &RawHeader, report: &mut Report<'
         let message = format!(
             "the sequence numbers of the headers are {found} and {counts}, expected a difference of one"
         );
-        report.note("vhdx.check.header-sequence", at + 8, message);
+        report.note(codes::CHECK_HEADER_SEQUENCE, at + 8, message);
     }
     let guids = [
         (16, "FileWriteGuid", other.file_write_guid, current.file_write_guid),
@@ -106,14 +107,14 @@ fn copies(current: &RawHeader, at: u64, other: &RawHeader, report: &mut Report<'
     for (field, name, found, counts) in guids {
         if found != counts {
             let message = format!("{name} is {found} in the older header, {counts} in the current one");
-            report.note("vhdx.check.headers-differ", at + field, message);
+            report.note(codes::CHECK_HEADERS_DIFFER, at + field, message);
         }
     }
     // A reader that falls back to the older header replays another log or none.
     if other.log_guid != current.log_guid {
         let (found, counts) = (other.log_guid, current.log_guid);
         let message = format!("LogGuid is {found} in the older header, {counts} in the current one");
-        report.warning("vhdx.check.headers-differ", at + 48, message);
+        report.warning(codes::CHECK_HEADERS_DIFFER, at + 48, message);
     }
     let numbers = [
         (64, "LogVersion", u64::from(other.log_version), u64::from(current.log_version)),
@@ -124,7 +125,7 @@ fn copies(current: &RawHeader, at: u64, other: &RawHeader, report: &mut Report<'
     for (field, name, found, counts) in numbers {
         if found != counts {
             let message = format!("{name} is {found} in the older header, {counts} in the current one");
-            report.warning("vhdx.check.headers-differ", at + field, message);
+            report.warning(codes::CHECK_HEADERS_DIFFER, at + field, message);
         }
     }
 }

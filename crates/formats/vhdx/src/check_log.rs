@@ -4,6 +4,7 @@ use alloc::format;
 
 use imgprep_map::{Error, ReadAt, Report};
 
+use crate::codes;
 use crate::layout::{RawEntry, SECTOR};
 use crate::log::{Entry, Log};
 use crate::map::Map;
@@ -21,7 +22,7 @@ pub(crate) fn check(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Re
         let raw = log.sector(at)?.first_chunk().and_then(RawEntry::decode);
         let later = raw.filter(|raw| raw.log_guid == map.header.raw.log_guid && raw.sequence_number > last);
         if let Some(raw) = later {
-            behind(&log, at, raw.sequence_number, last, report)?;
+            check_trailing(&log, at, raw.sequence_number, last, report)?;
         }
         at += SECTOR;
         if at < log.len() {
@@ -31,33 +32,39 @@ pub(crate) fn check(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Re
     Ok(())
 }
 
-/// Report an entry whose number follows that of the last replayed entry.
-fn behind(log: &Log<'_>, at: u64, number: u64, last: u64, report: &mut Report<'_>) -> Result<(), Error> {
+/// Reports an entry whose number follows that of the last replayed entry.
+fn check_trailing(
+    log: &Log<'_>,
+    at: u64,
+    number: u64,
+    last: u64,
+    report: &mut Report<'_>,
+) -> Result<(), Error> {
     let place = log.place(at);
     if log.entry(at)?.is_some() {
         let message = format!(
             "log entry {number} is valid but cannot be replayed: the entries between {last} and it are missing"
         );
-        report.error("vhdx.check.log-lost", place, 1, message);
+        report.error(codes::CHECK_LOG_LOST, place, 1, message);
     } else {
         let message = format!(
             "log entry {number} is damaged: entries up to {last} are replayed, later changes are lost"
         );
-        report.warning("vhdx.check.log-torn", place, message);
+        report.warning(codes::CHECK_LOG_TORN, place, message);
     }
     Ok(())
 }
 
-/// Check `LastFileOffset`, the length of the file when the last entry was written.
+/// Checks `LastFileOffset`, the length of the file when the last entry was written.
 fn length(map: &Map, log: &Log<'_>, head: &Entry, report: &mut Report<'_>) {
     let (found, expected, at) = (map.stored_len, head.raw.last_file_offset, log.place(head.at) + 56);
     if found < expected {
         let message = format!(
             "the file has {found} bytes, but {expected} according to its log: the rest reads as zeros"
         );
-        report.warning("vhdx.check.log-length", at, message);
+        report.warning(codes::CHECK_LOG_LENGTH, at, message);
     } else if found > expected {
         let message = format!("the file has {found} bytes, but {expected} according to its log");
-        report.note("vhdx.check.log-length", at, message);
+        report.note(codes::CHECK_LOG_LENGTH, at, message);
     }
 }

@@ -6,6 +6,7 @@ use byteorder::{ByteOrder, LittleEndian};
 use imgprep_format_kit::Fields;
 use imgprep_map::{Error, ReadAt, Report};
 
+use crate::codes;
 use crate::guid::Guid;
 use crate::layout::{
     FILE_PARAMETERS, IS_DISK, IS_REQUIRED, IS_USER, LOGICAL_SECTOR, MAX_ENTRIES, PAGE_83, PARENT_LOCATOR,
@@ -24,13 +25,11 @@ const KNOWN: [(Guid, &str, u32); 6] = [
     (PARENT_LOCATOR, "ParentLocator", IS_REQUIRED),
 ];
 
-const RESERVED: &str = "vhdx.check.metadata-reserved";
-
 pub(crate) fn check(file: &dyn ReadAt, metadata: &Metadata, report: &mut Report<'_>) -> Result<(), Error> {
     let at = metadata.table_at;
     let table = file.slice(at, TABLE_BYTES)?;
-    reserved(file, at + 8..at + 10, RESERVED, "head of the metadata table", report)?;
-    reserved(file, at + 12..at + 32, RESERVED, "head of the metadata table", report)?;
+    reserved(file, at + 8..at + 10, codes::CHECK_METADATA_RESERVED, "head of the metadata table", report)?;
+    reserved(file, at + 12..at + 32, codes::CHECK_METADATA_RESERVED, "head of the metadata table", report)?;
     // OK: `Metadata::read` rejects more than 2047.
     let (head, entries) = split_table::<32>(&table);
     let count = u32::from(Fields::le(&head).u16::<10>()).min(MAX_ENTRIES);
@@ -38,18 +37,30 @@ pub(crate) fn check(file: &dyn ReadAt, metadata: &Metadata, report: &mut Report<
     for (entry_at, entry) in (at + 32..at + end).step_by(32).zip(entries) {
         let raw = RawItem::decode(entry);
         item(file, &raw, entry_at, at, report)?;
-        reserved(file, entry_at + 28..entry_at + 32, RESERVED, "an entry of the metadata table", report)?;
+        reserved(
+            file,
+            entry_at + 28..entry_at + 32,
+            codes::CHECK_METADATA_RESERVED,
+            "an entry of the metadata table",
+            report,
+        )?;
     }
     let rest = at + end..at + TABLE_BYTES as u64;
-    reserved(file, rest, RESERVED, "after the last entry of the metadata table", report)?;
+    reserved(
+        file,
+        rest,
+        codes::CHECK_METADATA_RESERVED,
+        "after the last entry of the metadata table",
+        report,
+    )?;
     if metadata.physical_sector < metadata.logical_sector {
         let (physical, logical) = (metadata.physical_sector, metadata.logical_sector);
         let message =
             format!("physical sectors of {physical} bytes are smaller than logical ones of {logical}");
-        report.note("vhdx.check.sectors", at, message);
+        report.note(codes::CHECK_SECTORS, at, message);
     }
     if metadata.page_83 == Guid::ZERO {
-        report.note("vhdx.check.disk-id", at, "the disk id is all zeros, expected a random one".into());
+        report.note(codes::CHECK_DISK_ID, at, "the disk id is all zeros, expected a random one".into());
     }
     Ok(())
 }
@@ -65,12 +76,12 @@ fn item(
     let Some((guid, name, expected)) = known else {
         let kind = if raw.flags & IS_USER == 0 { "metadata item" } else { "a user's metadata item" };
         let message = format!("unknown optional {kind} {} is ignored", raw.guid);
-        report.note("vhdx.check.item-optional", entry_at, message);
+        report.note(codes::CHECK_ITEM_OPTIONAL, entry_at, message);
         return Ok(());
     };
     if raw.flags != *expected {
         let message = format!("the flags of {name} are {:#x}, expected {expected:#x}", raw.flags);
-        report.note("vhdx.check.item-flags", entry_at + 24, message);
+        report.note(codes::CHECK_ITEM_FLAGS, entry_at + 24, message);
     }
     if *guid == FILE_PARAMETERS {
         let flags_at = table_at + u64::from(raw.offset) + 4;
@@ -78,7 +89,7 @@ fn item(
         if flags > 3 {
             let message =
                 format!("the flags of the file parameters are {flags:#x}, bits 2 to 31 are reserved");
-            report.note("vhdx.check.parameters-reserved", flags_at, message);
+            report.note(codes::CHECK_PARAMETERS_RESERVED, flags_at, message);
         }
     }
     Ok(())

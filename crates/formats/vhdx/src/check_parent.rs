@@ -6,6 +6,7 @@ use core::ops::Range;
 
 use imgprep_map::{Error, ImageName, Limits, ReadAt, Report};
 
+use crate::codes;
 use crate::parent::{LINKAGES, NAMES, values};
 use crate::reserved::reserved;
 
@@ -13,35 +14,35 @@ pub(crate) fn check(file: &dyn ReadAt, locator: &Range<u64>, report: &mut Report
     // With a parent, an invalid locator makes opening fail; without a parent, the locator is not used.
     let Ok(values) = values(file, locator, &Limits::default()) else { return Ok(()) };
     let at = locator.start;
-    reserved(file, at + 16..at + 18, "vhdx.check.locator-reserved", "parent locator", report)?;
+    reserved(file, at + 16..at + 18, codes::CHECK_LOCATOR_RESERVED, "parent locator", report)?;
     let mut seen = BTreeSet::new();
     for value in &values {
         let is_known = NAMES.contains(&&*value.key) || LINKAGES.contains(&&*value.key);
         let key = ImageName(value.key.clone().into_bytes());
         if !is_known {
             let message = format!("the parent locator has the unknown key \"{key}\"");
-            report.note("vhdx.check.locator-key", value.at, message);
+            report.note(codes::CHECK_LOCATOR_KEY, value.at, message);
         }
         if value.text.is_empty() {
             let message = format!("the parent locator has an empty value for \"{key}\"");
-            report.warning("vhdx.check.locator-empty", value.at, message);
+            report.warning(codes::CHECK_LOCATOR_EMPTY, value.at, message);
         }
         if !seen.insert(&*value.key) {
             let message = format!("the parent locator has a duplicate \"{key}\", the first one is used");
-            report.warning("vhdx.check.locator-twice", value.at, message);
+            report.warning(codes::CHECK_LOCATOR_TWICE, value.at, message);
         }
     }
     if !seen.contains("parent_linkage") {
         let message = "the parent locator has no parent_linkage, which is required";
-        report.warning("vhdx.check.locator-linkage", at, message.into());
+        report.warning(codes::CHECK_LOCATOR_LINKAGE, at, message.into());
     }
     if let Some(value) = values.iter().find(|value| value.key == "parent_linkage2") {
         let message = "parent_linkage2 is present, which is allowed only while the parent is being modified";
-        report.note("vhdx.check.locator-linkage2", value.at, message.into());
+        report.note(codes::CHECK_LOCATOR_LINKAGE2, value.at, message.into());
     }
     if !seen.contains("relative_path") {
         let message = "no relative_path: the parent is not found after both files are moved";
-        report.note("vhdx.check.locator-relative", at, message.into());
+        report.note(codes::CHECK_LOCATOR_RELATIVE, at, message.into());
     }
     Ok(())
 }

@@ -1,87 +1,83 @@
 //! The codes of VHDX.
 
-use imgprep_map::Code;
-
-/// All codes of this crate.
-#[rustfmt::skip]
-pub const CODES: &[Code] = &[
-    Code::corrupt("vhdx.bat.entry", "structure/table", "an entry of the block allocation table is invalid"),
-    Code::corrupt("vhdx.bat.past-end", "structure/past-end", "an entry of the block allocation table points past the end of the file"),
-    Code::corrupt("vhdx.bat.too-short", "safety/table-size", "the block allocation table does not cover the disk"),
-    Code::finding("vhdx.check.bat-behind-end", "structure/note", "entries past the end of the disk are in use"),
-    Code::finding("vhdx.check.bat-slack", "structure/note", "unused entries of the block allocation table are not zero"),
-    Code::finding("vhdx.check.bitmap-entry", "structure/note", "a sector bitmap entry is invalid"),
-    Code::finding("vhdx.check.bitmap-reserved", "structure/note", "a sector bitmap entry has reserved bits set"),
-    Code::finding("vhdx.check.bitmap-unused", "structure/note", "an image without a parent has a sector bitmap"),
-    Code::finding("vhdx.check.creator", "structure/note", "the creator's name is not well-formed"),
-    Code::finding("vhdx.check.disk-id", "structure/note", "the id of the disk is all zeros"),
-    Code::finding("vhdx.check.entry-place", "structure/note", "an entry without data has an offset"),
-    Code::finding("vhdx.check.file-unaligned", "structure/note", "the file length is not a multiple of 1 MiB"),
-    Code::finding("vhdx.check.fixed-absent", "structure/note", "a fixed disk has unallocated blocks"),
-    Code::finding("vhdx.check.header-area", "structure/note", "unused bytes between the headers are not zero"),
-    Code::finding("vhdx.check.header-guid", "structure/note", "a GUID of the header is all zeros"),
-    Code::finding("vhdx.check.header-reserved", "structure/note", "reserved bytes of a header are not zero"),
-    Code::finding("vhdx.check.header-sequence", "structure/note", "the sequence numbers of the headers are not consecutive"),
-    Code::finding("vhdx.check.headers-differ", "structure/header", "the two headers differ in more than their sequence number"),
-    Code::finding("vhdx.check.item-flags", "structure/note", "a metadata item has unexpected flags"),
-    Code::finding("vhdx.check.item-optional", "structure/note", "an optional metadata item is unknown"),
-    Code::finding("vhdx.check.leak", "structure/leak", "space of the file is allocated but not referenced"),
-    Code::finding("vhdx.check.locator-empty", "structure/note", "a key of the parent locator has no value"),
-    Code::finding("vhdx.check.locator-key", "structure/note", "a key of the parent locator is unknown"),
-    Code::finding("vhdx.check.locator-linkage", "structure/note", "the parent locator has no parent_linkage"),
-    Code::finding("vhdx.check.locator-linkage2", "structure/note", "the parent locator has a parent_linkage2"),
-    Code::finding("vhdx.check.locator-relative", "structure/note", "the parent locator has no relative path"),
-    Code::finding("vhdx.check.locator-reserved", "structure/note", "the reserved field of the parent locator is not zero"),
-    Code::finding("vhdx.check.locator-twice", "structure/note", "a key of the parent locator appears twice"),
-    Code::finding("vhdx.check.log-length", "structure/note", "the file length differs from the length in the log"),
-    Code::finding("vhdx.check.log-lost", "structure/note", "a valid log entry cannot be replayed because earlier ones are missing"),
-    Code::finding("vhdx.check.log-torn", "structure/note", "a log entry is damaged and not replayed"),
-    Code::finding("vhdx.check.metadata-reserved", "structure/note", "reserved bytes of the metadata table are not zero"),
-    Code::finding("vhdx.check.no-log", "structure/note", "the image has no room for a log"),
-    Code::finding("vhdx.check.parameters-reserved", "structure/note", "the file parameters have reserved flags set"),
-    Code::finding("vhdx.check.place-reserved", "structure/note", "an entry of a block without data has an offset, where its state has none"),
-    Code::finding("vhdx.check.place-shared", "structure/overlap", "two entries use the same place of the file"),
-    Code::finding("vhdx.check.region-reserved", "structure/note", "reserved bytes of a region table are not zero"),
-    Code::finding("vhdx.check.room", "structure/note", "unused space behind the tables contains zeros"),
-    Code::finding("vhdx.check.sectors", "structure/note", "physical sectors are smaller than logical ones"),
-    Code::corrupt("vhdx.file.signature", "structure/table", "the file does not begin with the signature of VHDX"),
-    Code::corrupt("vhdx.header.ambiguous", "structure/header", "both headers have the same sequence number but differ"),
-    Code::corrupt("vhdx.header.cut", "structure/cut", "the file ends inside its headers"),
-    Code::finding("vhdx.header.damaged", "structure/header", "one header is damaged; the other one is used"),
-    Code::corrupt("vhdx.header.field", "structure/header", "a header field has an invalid value"),
-    Code::corrupt("vhdx.header.none", "structure/header", "neither header is valid"),
-    Code::finding("vhdx.header.twins", "structure/header", "both headers are identical"),
-    Code::unsupported("vhdx.header.version", "format/unsupported", "the version is unknown"),
-    Code::limit("vhdx.limit.log", "safety/limit", "the log changes more bytes than are kept in memory"),
-    Code::limit("vhdx.limit.text", "safety/limit", "the parent locator is too long"),
-    Code::corrupt("vhdx.log.descriptor", "structure/table", "a log descriptor is invalid"),
-    Code::corrupt("vhdx.log.field", "structure/table", "a field of the log has an invalid value"),
-    Code::corrupt("vhdx.log.no-sequence", "structure/table", "the log contains no valid sequence of entries"),
-    Code::corrupt("vhdx.log.past-end", "structure/past-end", "the log lies past the end of the file"),
-    Code::finding("vhdx.log.replayed", "structure/dirty", "the image was not closed properly; its log is replayed in memory"),
-    Code::finding("vhdx.log.skipped", "structure/note", "the log could not be replayed and was skipped"),
-    Code::corrupt("vhdx.log.truncated", "structure/table", "the file is shorter than when the log was written"),
-    Code::unsupported("vhdx.log.version", "format/unsupported", "the version of the log is unknown"),
-    Code::corrupt("vhdx.metadata.field", "structure/header", "a metadata field has an invalid value"),
-    Code::corrupt("vhdx.metadata.length", "structure/header", "a metadata item has an invalid length"),
-    Code::corrupt("vhdx.metadata.missing", "structure/header", "a required metadata item is missing"),
-    Code::corrupt("vhdx.metadata.overlap", "structure/overlap", "two metadata items overlap"),
-    Code::corrupt("vhdx.metadata.past-end", "structure/past-end", "a metadata item lies outside of its region"),
-    Code::corrupt("vhdx.metadata.signature", "structure/header", "the metadata table does not begin with its signature"),
-    Code::corrupt("vhdx.metadata.twice", "structure/header", "a metadata item has two entries"),
-    Code::unsupported("vhdx.metadata.unknown", "format/unsupported", "a required metadata item is unknown"),
-    Code::corrupt("vhdx.parent.locator", "structure/table", "the parent locator is invalid"),
-    Code::unsupported("vhdx.parent.type", "format/unsupported", "the type of the parent locator is unknown"),
-    Code::finding("vhdx.parent.unused", "structure/note", "an image without a parent has a parent locator"),
-    Code::corrupt("vhdx.region.field", "structure/header", "a field of the region table has an invalid value"),
-    Code::corrupt("vhdx.region.missing", "structure/header", "a required region is missing"),
-    Code::corrupt("vhdx.region.no-table", "structure/header", "neither region table is valid"),
-    Code::finding("vhdx.region.optional", "structure/header", "an optional region is unknown"),
-    Code::corrupt("vhdx.region.overlap", "structure/overlap", "two regions overlap"),
-    Code::corrupt("vhdx.region.past-end", "safety/table-size", "a region lies past the end of the file"),
-    Code::finding("vhdx.region.table-damaged", "structure/header", "one region table is damaged; the other one is used"),
-    Code::corrupt("vhdx.region.tables-differ", "structure/header", "both region tables are valid but differ"),
-    Code::corrupt("vhdx.region.twice", "structure/header", "a region has two entries"),
-    Code::unsupported("vhdx.region.unknown", "format/unsupported", "a required region is unknown"),
-    Code::unsupported("vhdx.write.disk-too-large", "format/unsupported", "the disk is too large for a VHDX").without_rule(),
-];
+imgprep_map::code_table! {
+    BAT_ENTRY = corrupt("vhdx.bat.entry", "structure/table", "an entry of the block allocation table is invalid");
+    BAT_PAST_END = corrupt("vhdx.bat.past-end", "structure/past-end", "an entry of the block allocation table points past the end of the file");
+    BAT_TOO_SHORT = corrupt("vhdx.bat.too-short", "safety/table-size", "the block allocation table does not cover the disk");
+    CHECK_BAT_AFTER_END = finding("vhdx.check.bat-after-end", "structure/note", "entries past the end of the disk are in use");
+    CHECK_BAT_SLACK = finding("vhdx.check.bat-slack", "structure/note", "unused entries of the block allocation table are not zero");
+    CHECK_BITMAP_ENTRY = finding("vhdx.check.bitmap-entry", "structure/note", "a sector bitmap entry is invalid");
+    CHECK_BITMAP_RESERVED = finding("vhdx.check.bitmap-reserved", "structure/note", "a sector bitmap entry has reserved bits set");
+    CHECK_BITMAP_UNUSED = finding("vhdx.check.bitmap-unused", "structure/note", "an image without a parent has a sector bitmap");
+    CHECK_CREATOR = finding("vhdx.check.creator", "structure/note", "the creator's name is not well-formed");
+    CHECK_DISK_ID = finding("vhdx.check.disk-id", "structure/note", "the id of the disk is all zeros");
+    CHECK_ENTRY_PLACE = finding("vhdx.check.entry-place", "structure/note", "an entry without data has an offset");
+    CHECK_FILE_UNALIGNED = finding("vhdx.check.file-unaligned", "structure/note", "the file length is not a multiple of 1 MiB");
+    CHECK_FIXED_ABSENT = finding("vhdx.check.fixed-absent", "structure/note", "a fixed disk has unallocated blocks");
+    CHECK_HEADER_AREA = finding("vhdx.check.header-area", "structure/note", "unused bytes between the headers are not zero");
+    CHECK_HEADER_GUID = finding("vhdx.check.header-guid", "structure/note", "a GUID of the header is all zeros");
+    CHECK_HEADER_RESERVED = finding("vhdx.check.header-reserved", "structure/note", "reserved bytes of a header are not zero");
+    CHECK_HEADER_SEQUENCE = finding("vhdx.check.header-sequence", "structure/note", "the sequence numbers of the headers are not consecutive");
+    CHECK_HEADERS_DIFFER = finding("vhdx.check.headers-differ", "structure/header", "the two headers differ in more than their sequence number");
+    CHECK_ITEM_FLAGS = finding("vhdx.check.item-flags", "structure/note", "a metadata item has unexpected flags");
+    CHECK_ITEM_OPTIONAL = finding("vhdx.check.item-optional", "structure/note", "an optional metadata item is unknown");
+    CHECK_LEAK = finding("vhdx.check.leak", "structure/leak", "space of the file is allocated but not referenced");
+    CHECK_LOCATOR_EMPTY = finding("vhdx.check.locator-empty", "structure/note", "a key of the parent locator has no value");
+    CHECK_LOCATOR_KEY = finding("vhdx.check.locator-key", "structure/note", "a key of the parent locator is unknown");
+    CHECK_LOCATOR_LINKAGE = finding("vhdx.check.locator-linkage", "structure/note", "the parent locator has no parent_linkage");
+    CHECK_LOCATOR_LINKAGE2 = finding("vhdx.check.locator-linkage2", "structure/note", "the parent locator has a parent_linkage2");
+    CHECK_LOCATOR_RELATIVE = finding("vhdx.check.locator-relative", "structure/note", "the parent locator has no relative path");
+    CHECK_LOCATOR_RESERVED = finding("vhdx.check.locator-reserved", "structure/note", "the reserved field of the parent locator is not zero");
+    CHECK_LOCATOR_TWICE = finding("vhdx.check.locator-twice", "structure/note", "a key of the parent locator appears twice");
+    CHECK_LOG_LENGTH = finding("vhdx.check.log-length", "structure/note", "the file length differs from the length in the log");
+    CHECK_LOG_LOST = finding("vhdx.check.log-lost", "structure/note", "a valid log entry cannot be replayed because earlier ones are missing");
+    CHECK_LOG_TORN = finding("vhdx.check.log-torn", "structure/note", "a log entry is damaged and not replayed");
+    CHECK_METADATA_RESERVED = finding("vhdx.check.metadata-reserved", "structure/note", "reserved bytes of the metadata table are not zero");
+    CHECK_NO_LOG = finding("vhdx.check.no-log", "structure/note", "the image has no room for a log");
+    CHECK_PARAMETERS_RESERVED = finding("vhdx.check.parameters-reserved", "structure/note", "the file parameters have reserved flags set");
+    CHECK_PLACE_RESERVED = finding("vhdx.check.place-reserved", "structure/note", "an entry of a block without data has an offset, where its state has none");
+    CHECK_PLACE_SHARED = finding("vhdx.check.place-shared", "structure/overlap", "two entries use the same place of the file");
+    CHECK_REGION_RESERVED = finding("vhdx.check.region-reserved", "structure/note", "reserved bytes of a region table are not zero");
+    CHECK_ROOM = finding("vhdx.check.room", "structure/note", "unused space after the tables contains zeros");
+    CHECK_SECTORS = finding("vhdx.check.sectors", "structure/note", "physical sectors are smaller than logical ones");
+    FILE_SIGNATURE = corrupt("vhdx.file.signature", "structure/table", "the file does not begin with the signature of VHDX");
+    HEADER_AMBIGUOUS = corrupt("vhdx.header.ambiguous", "structure/header", "both headers have the same sequence number but differ");
+    HEADER_CUT = corrupt("vhdx.header.cut", "structure/cut", "the file ends inside its headers");
+    HEADER_DAMAGED = finding("vhdx.header.damaged", "structure/header", "one header is damaged; the other one is used");
+    HEADER_FIELD = corrupt("vhdx.header.field", "structure/header", "a header field has an invalid value");
+    HEADER_NONE = corrupt("vhdx.header.none", "structure/header", "neither header is valid");
+    HEADER_TWINS = finding("vhdx.header.twins", "structure/header", "both headers are identical");
+    HEADER_VERSION = unsupported("vhdx.header.version", "format/unsupported", "the version is unknown");
+    LIMIT_LOG = limit("vhdx.limit.log", "safety/limit", "the log changes more bytes than are kept in memory");
+    LIMIT_TEXT = limit("vhdx.limit.text", "safety/limit", "the parent locator is too long");
+    LOG_DESCRIPTOR = corrupt("vhdx.log.descriptor", "structure/table", "a log descriptor is invalid");
+    LOG_FIELD = corrupt("vhdx.log.field", "structure/table", "a field of the log has an invalid value");
+    LOG_NO_SEQUENCE = corrupt("vhdx.log.no-sequence", "structure/table", "the log contains no valid sequence of entries");
+    LOG_PAST_END = corrupt("vhdx.log.past-end", "structure/past-end", "the log lies past the end of the file");
+    LOG_REPLAYED = finding("vhdx.log.replayed", "structure/dirty", "the image was not closed properly; its log is replayed in memory");
+    LOG_SKIPPED = finding("vhdx.log.skipped", "structure/note", "the log could not be replayed and was skipped");
+    LOG_TRUNCATED = corrupt("vhdx.log.truncated", "structure/table", "the file is shorter than when the log was written");
+    LOG_VERSION = unsupported("vhdx.log.version", "format/unsupported", "the version of the log is unknown");
+    METADATA_FIELD = corrupt("vhdx.metadata.field", "structure/header", "a metadata field has an invalid value");
+    METADATA_LENGTH = corrupt("vhdx.metadata.length", "structure/header", "a metadata item has an invalid length");
+    METADATA_MISSING = corrupt("vhdx.metadata.missing", "structure/header", "a required metadata item is missing");
+    METADATA_OVERLAP = corrupt("vhdx.metadata.overlap", "structure/overlap", "two metadata items overlap");
+    METADATA_PAST_END = corrupt("vhdx.metadata.past-end", "structure/past-end", "a metadata item lies outside of its region");
+    METADATA_SIGNATURE = corrupt("vhdx.metadata.signature", "structure/header", "the metadata table does not begin with its signature");
+    METADATA_TWICE = corrupt("vhdx.metadata.twice", "structure/header", "a metadata item has two entries");
+    METADATA_UNKNOWN = unsupported("vhdx.metadata.unknown", "format/unsupported", "a required metadata item is unknown");
+    PARENT_LOCATOR = corrupt("vhdx.parent.locator", "structure/table", "the parent locator is invalid");
+    PARENT_TYPE = unsupported("vhdx.parent.type", "format/unsupported", "the type of the parent locator is unknown");
+    PARENT_UNUSED = finding("vhdx.parent.unused", "structure/note", "an image without a parent has a parent locator");
+    REGION_FIELD = corrupt("vhdx.region.field", "structure/header", "a field of the region table has an invalid value");
+    REGION_MISSING = corrupt("vhdx.region.missing", "structure/header", "a required region is missing");
+    REGION_NO_TABLE = corrupt("vhdx.region.no-table", "structure/header", "neither region table is valid");
+    REGION_OPTIONAL = finding("vhdx.region.optional", "structure/header", "an optional region is unknown");
+    REGION_OVERLAP = corrupt("vhdx.region.overlap", "structure/overlap", "two regions overlap");
+    REGION_PAST_END = corrupt("vhdx.region.past-end", "safety/table-size", "a region lies past the end of the file");
+    REGION_TABLE_DAMAGED = finding("vhdx.region.table-damaged", "structure/header", "one region table is damaged; the other one is used");
+    REGION_TABLES_DIFFER = corrupt("vhdx.region.tables-differ", "structure/header", "both region tables are valid but differ");
+    REGION_TWICE = corrupt("vhdx.region.twice", "structure/header", "a region has two entries");
+    REGION_UNKNOWN = unsupported("vhdx.region.unknown", "format/unsupported", "a required region is unknown");
+    WRITE_DISK_TOO_LARGE = unsupported("vhdx.write.disk-too-large", "format/unsupported", "the disk is too large for a VHDX").without_rule();
+}

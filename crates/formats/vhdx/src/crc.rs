@@ -50,7 +50,7 @@ impl Crc32c {
     }
 }
 
-/// Update `crc` with a structure that contains its own checksum in bytes 4 to 8.
+/// Updates `crc` with a structure that contains its own checksum in bytes 4 to 8.
 ///
 /// These bytes are replaced by zeros.
 pub(crate) fn update_sealed(crc: &mut Crc32c, bytes: &[u8]) {

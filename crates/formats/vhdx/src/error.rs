@@ -3,22 +3,23 @@
 use alloc::string::String;
 
 use imgprep_format_kit::HeaderCodes;
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Code, Detail};
 
+use crate::codes;
 use crate::part::Part;
 
 /// Codes of header fields and of the log.
 pub(crate) const HEADER_CODES: HeaderCodes =
-    HeaderCodes { field: "vhdx.header.field", past_end: "vhdx.log.past-end" };
+    HeaderCodes { field: codes::HEADER_FIELD, past_end: codes::LOG_PAST_END };
 /// Codes of the region table.
 pub(crate) const REGION_CODES: HeaderCodes =
-    HeaderCodes { field: "vhdx.region.field", past_end: "vhdx.region.past-end" };
+    HeaderCodes { field: codes::REGION_FIELD, past_end: codes::REGION_PAST_END };
 /// Codes of metadata items.
 pub(crate) const METADATA_CODES: HeaderCodes =
-    HeaderCodes { field: "vhdx.metadata.field", past_end: "vhdx.metadata.past-end" };
+    HeaderCodes { field: codes::METADATA_FIELD, past_end: codes::METADATA_PAST_END };
 /// Codes of the block allocation table and of the blocks that it references.
 pub(crate) const BAT_CODES: HeaderCodes =
-    HeaderCodes { field: "vhdx.bat.entry", past_end: "vhdx.bat.past-end" };
+    HeaderCodes { field: codes::BAT_ENTRY, past_end: codes::BAT_PAST_END };
 
 /// A file that contradicts itself or the specification. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +88,7 @@ pub enum Corrupt {
     #[error("duplicate entry for {what} {guid}")]
     Twice {
         /// `vhdx.region.twice` or `vhdx.metadata.twice`.
-        code: &'static str,
+        code: &'static Code,
         /// Offset of the second entry.
         at: u64,
         /// Region or item.
@@ -99,7 +100,7 @@ pub enum Corrupt {
     #[error("{what} at bytes {start}..{end} overlaps {other}")]
     Overlap {
         /// `vhdx.region.overlap` or `vhdx.metadata.overlap`.
-        code: &'static str,
+        code: &'static Code,
         /// Offset of the entry.
         at: u64,
         /// Region or item.
@@ -115,7 +116,7 @@ pub enum Corrupt {
     #[error("{what} is missing")]
     Missing {
         /// `vhdx.region.missing` or `vhdx.metadata.missing`.
-        code: &'static str,
+        code: &'static Code,
         /// Offset of the table in which it is missing.
         at: u64,
         /// Name of the region or item.
@@ -174,22 +175,22 @@ pub enum Corrupt {
 }
 
 impl Detail for Corrupt {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Cut { .. } => "vhdx.header.cut",
-            Self::Signature { what: Part::MetadataTable, .. } => "vhdx.metadata.signature",
-            Self::Signature { .. } => "vhdx.file.signature",
-            Self::NoCopy { what: Part::RegionTable, .. } => "vhdx.region.no-table",
-            Self::NoCopy { .. } => "vhdx.header.none",
-            Self::Ambiguous { .. } => "vhdx.header.ambiguous",
-            Self::TablesDiffer { .. } => "vhdx.region.tables-differ",
+            Self::Cut { .. } => codes::HEADER_CUT,
+            Self::Signature { what: Part::MetadataTable, .. } => codes::METADATA_SIGNATURE,
+            Self::Signature { .. } => codes::FILE_SIGNATURE,
+            Self::NoCopy { what: Part::RegionTable, .. } => codes::REGION_NO_TABLE,
+            Self::NoCopy { .. } => codes::HEADER_NONE,
+            Self::Ambiguous { .. } => codes::HEADER_AMBIGUOUS,
+            Self::TablesDiffer { .. } => codes::REGION_TABLES_DIFFER,
             Self::Twice { code, .. } | Self::Overlap { code, .. } | Self::Missing { code, .. } => code,
             Self::ItemPastEnd { .. } => METADATA_CODES.past_end,
-            Self::ItemLength { .. } => "vhdx.metadata.length",
-            Self::NoSequence { .. } => "vhdx.log.no-sequence",
-            Self::Truncated { .. } => "vhdx.log.truncated",
-            Self::Descriptor { .. } => "vhdx.log.descriptor",
-            Self::Locator { .. } => "vhdx.parent.locator",
+            Self::ItemLength { .. } => codes::METADATA_LENGTH,
+            Self::NoSequence { .. } => codes::LOG_NO_SEQUENCE,
+            Self::Truncated { .. } => codes::LOG_TRUNCATED,
+            Self::Descriptor { .. } => codes::LOG_DESCRIPTOR,
+            Self::Locator { .. } => codes::PARENT_LOCATOR,
         }
     }
 
@@ -275,15 +276,15 @@ pub enum Unsupported {
 }
 
 impl Detail for Unsupported {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Version { what: Part::Log, .. } => "vhdx.log.version",
-            Self::Version { .. } => "vhdx.header.version",
-            Self::Region { .. } => "vhdx.region.unknown",
-            Self::Item { .. } => "vhdx.metadata.unknown",
-            Self::LocatorType { .. } => "vhdx.parent.type",
-            Self::LogTooLarge { .. } => "vhdx.limit.log",
-            Self::WriteDiskTooLarge { .. } => "vhdx.write.disk-too-large",
+            Self::Version { what: Part::Log, .. } => codes::LOG_VERSION,
+            Self::Version { .. } => codes::HEADER_VERSION,
+            Self::Region { .. } => codes::REGION_UNKNOWN,
+            Self::Item { .. } => codes::METADATA_UNKNOWN,
+            Self::LocatorType { .. } => codes::PARENT_TYPE,
+            Self::LogTooLarge { .. } => codes::LIMIT_LOG,
+            Self::WriteDiskTooLarge { .. } => codes::WRITE_DISK_TOO_LARGE,
         }
     }
 

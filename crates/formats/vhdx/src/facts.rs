@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, Facts, Finding, Severity, Value};
 
+use crate::codes;
 use crate::header::Header;
 use crate::layout::MIB;
 use crate::layout::NAME;
@@ -43,7 +44,7 @@ pub(crate) fn facts(header: &Header, metadata: &Metadata, replay: Option<&Replay
 /// The finding for a salvage that continues without the log.
 pub(crate) fn log_skipped(header: &Header, error: &Error) -> Finding {
     Finding {
-        code: "vhdx.log.skipped",
+        code: codes::LOG_SKIPPED,
         severity: Severity::Error,
         at: Some(header.log.start),
         message: format!(
@@ -61,7 +62,7 @@ pub(crate) fn findings(header: &Header, metadata: &Metadata, replay: Option<&Rep
             format!("{} log entries", replay.entries)
         };
         findings.push(Finding {
-            code: "vhdx.log.replayed",
+            code: codes::LOG_REPLAYED,
             severity: Severity::Warning,
             at: Some(header.log.start),
             message: format!(
@@ -72,7 +73,7 @@ pub(crate) fn findings(header: &Header, metadata: &Metadata, replay: Option<&Rep
     }
     if let Some(locator) = metadata.locator.as_ref().filter(|_| !metadata.has_parent) {
         findings.push(Finding {
-            code: "vhdx.parent.unused",
+            code: codes::PARENT_UNUSED,
             severity: Severity::Warning,
             at: Some(locator.start),
             message: "the image has a parent locator, but is not marked as having a parent".into(),

@@ -29,7 +29,7 @@ impl Guid {
         Self::from_text(u128::from_be_bytes(uuid))
     }
 
-    /// Parse text with or without braces and dashes, in upper or lower case.
+    /// Parses text with or without braces and dashes, in upper or lower case.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim().trim_start_matches('{').trim_end_matches('}');
         let mut digits: u128 = 0;

@@ -8,6 +8,7 @@ use core::ops::Range;
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, Finding, ReadAt, Severity};
 
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::guid::Guid;
 use crate::layout::{FILE, HEADER, HEADER_BYTES, HEADERS, MIB, REGION_TABLES, RawHeader, TABLE_BYTES};
@@ -88,7 +89,7 @@ fn read_copy(file: &dyn ReadAt, at: u64) -> Result<Copy, Error> {
     Ok(check_seal(&bytes, HEADER).map(|()| (RawHeader::decode(&bytes), bytes)))
 }
 
-/// Check the signature and the checksum of a structure.
+/// Checks the signature and the checksum of a structure.
 pub(crate) fn check_seal(bytes: &[u8], signature: [u8; 4]) -> Result<(), String> {
     if !bytes.starts_with(&signature) {
         let name = signature.escape_ascii();
@@ -114,7 +115,7 @@ fn current([first, second]: [Copy; 2], findings: &mut Vec<Finding>) -> Result<(u
             core::cmp::Ordering::Less => Ok((1, second)),
             core::cmp::Ordering::Equal if a == b => {
                 findings.push(Finding {
-                    code: "vhdx.header.twins",
+                    code: codes::HEADER_TWINS,
                     severity: Severity::Note,
                     at: Some(HEADERS[1]),
                     message: "both headers are identical, including the sequence number".into(),
@@ -138,7 +139,7 @@ fn survived(other: RawHeader, index: usize, damage: &str, findings: &mut Vec<Fin
     // OK: 0 or 1.
     let (name, at) = (["first", "second"][index], HEADERS[index]);
     findings.push(Finding {
-        code: "vhdx.header.damaged",
+        code: codes::HEADER_DAMAGED,
         severity: Severity::Warning,
         at: Some(at),
         message: format!("the {name} header {damage}: the other one is used, which may be the older one"),

@@ -56,7 +56,7 @@ pub(crate) const VHDX_LOCATOR: Guid = Guid::from_text(0xb04a_efb7_d19e_4a81_b789
 /// The largest disk, in bytes.
 pub(crate) const MAX_SIZE: u64 = 64 << 40;
 
-/// Split a region or metadata table, of [`TABLE_BYTES`], into head and entries.
+/// Splits a region or metadata table, of [`TABLE_BYTES`], into head and entries.
 pub(crate) fn split_table<const HEAD: usize>(table: &[u8]) -> ([u8; HEAD], &[[u8; 32]]) {
     // OK: no head is longer than a table.
     let (head, entries) = table.split_at(HEAD.min(table.len()));
@@ -154,7 +154,7 @@ pub(crate) struct RawEntry {
 }
 
 impl RawEntry {
-    /// Decode a head; `None` without its signature.
+    /// Decodes a head; `None` without its signature.
     pub(crate) fn decode(bytes: &[u8; ENTRY_HEAD]) -> Option<Self> {
         let fields = Fields::le(bytes);
         bytes.starts_with(&ENTRY).then(|| Self {

@@ -76,12 +76,16 @@ pub use layout::NAME;
 pub use write_options::{BlockSize, LogSize, LogicalSector, Subformat, WriteOptions};
 pub use writer::VhdxWriter;
 
-/// Detect the file type identifier.
+/// Detects the file type identifier.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
-    probe.has(0, &layout::FILE).then(|| Evidence { at: 0, len: 8, says: "signature \"vhdxfile\"".into() })
+    probe.has(0, &layout::FILE).then(|| Evidence {
+        at: 0,
+        len: 8,
+        description: "signature \"vhdxfile\"".into(),
+    })
 }
 
-/// Parse an image: its headers, its log, its region table and its metadata.
+/// Parses an image: its headers, its log, its region table and its metadata.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let mut findings = Vec::new();
     let header = Header::read(file, &mut findings)?;

@@ -160,7 +160,7 @@ impl<'f> Log<'f> {
         Ok(is_whole.then_some(entry))
     }
 
-    /// Validate the fields of a head; `None` if they are invalid (2.3.1.1).
+    /// Validates the fields of a head; `None` if they are invalid (2.3.1.1).
     fn plausible(&self, raw: RawEntry, at: u64) -> Option<Entry> {
         let (len, tail) = (u64::from(raw.entry_length), u64::from(raw.tail));
         let head_bytes = ENTRY_HEAD as u64 + u64::from(raw.descriptor_count) * DESCRIPTOR as u64;
@@ -172,7 +172,7 @@ impl<'f> Log<'f> {
     }
 }
 
-/// Remove the entries before the tail that the last entry references.
+/// Removes the entries before the tail that the last entry references.
 ///
 /// `None` if that tail is not inside the sequence.
 fn from_tail(mut found: Sequence) -> Option<Sequence> {

@@ -44,7 +44,7 @@ impl Map {
         if self.bat.has_parent { Source::Parent } else { Source::Zero { explicit: false } }
     }
 
-    /// Visit the entries of `blocks`.
+    /// Visits the entries of `blocks`.
     ///
     /// Entries in holes of the file and in pages of zeros form one run.
     pub(crate) fn walk_bat(
@@ -100,7 +100,7 @@ impl Map {
         Ok(())
     }
 
-    /// Push the blocks of a run.
+    /// Pushes the blocks of a run.
     fn push(
         &self,
         file: &dyn ReadAt,
@@ -127,7 +127,7 @@ impl Map {
         Ok(builder.push(count * self.bat.block_size, source))
     }
 
-    /// Push a block whose sectors are partly in this image and partly in the parent
+    /// Pushes a block whose sectors are partly in this image and partly in the parent
     /// (2.4, 2.5.1.1).
     fn walk_sectors(
         &self,
@@ -171,7 +171,7 @@ impl Map {
     }
 }
 
-/// Visit entries at file offset `at`, of which the first is that of block `first`.
+/// Visits entries at file offset `at`, of which the first is that of block `first`.
 ///
 /// Adjacent equal entries without data form one run: QEMU writes "zeros" into all entries of a new table.
 fn walk_alike(

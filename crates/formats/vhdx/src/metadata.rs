@@ -8,6 +8,7 @@ use byteorder::{ByteOrder, LittleEndian};
 use imgprep_format_kit::Fields;
 use imgprep_map::{Error, ReadAt};
 
+use crate::codes;
 use crate::error::METADATA_CODES;
 use crate::guid::Guid;
 use crate::layout::{
@@ -99,7 +100,7 @@ impl Items<'_> {
 
     /// A required item of exactly `N` bytes, and its file offset.
     fn fixed<const N: usize>(&self, guid: Guid, name: &'static str) -> Result<(u64, [u8; N]), Error> {
-        let missing = Corrupt::Missing { code: "vhdx.metadata.missing", at: self.table_at, what: name };
+        let missing = Corrupt::Missing { code: codes::METADATA_MISSING, at: self.table_at, what: name };
         let item = self.find(guid).ok_or(missing)?;
         let (found, expected) = (item.bytes.end - item.bytes.start, N as u64);
         if found != expected {
@@ -117,7 +118,7 @@ impl Items<'_> {
     }
 }
 
-/// Read all entries of the table (2.6.1), which must not overlap.
+/// Reads all entries of the table (2.6.1), which must not overlap.
 ///
 /// Unknown required items are an error.
 fn read_table(file: &dyn ReadAt, region: &Region) -> Result<Vec<Item>, Error> {
@@ -167,14 +168,14 @@ fn validate(raw: &RawItem, at: u64, region: &Region) -> Result<Item, Error> {
     Ok(Item { guid: raw.guid, bytes: start..end, is_user, entry_at: at })
 }
 
-/// Reject items that overlap or have the same GUID.
+/// Rejects items that overlap or have the same GUID.
 fn check_apart(items: &[Item]) -> Result<(), Corrupt> {
     let mut by_place: Vec<&Item> = items.iter().filter(|item| !item.bytes.is_empty()).collect();
     by_place.sort_by_key(|item| (item.bytes.start, item.entry_at));
     let mut pairs = by_place.iter().zip(by_place.iter().skip(1));
     if let Some((before, item)) = pairs.find(|(before, item)| before.bytes.end > item.bytes.start) {
         return Err(Corrupt::Overlap {
-            code: "vhdx.metadata.overlap",
+            code: codes::METADATA_OVERLAP,
             at: item.entry_at,
             what: "the metadata item",
             start: item.bytes.start,
@@ -187,7 +188,7 @@ fn check_apart(items: &[Item]) -> Result<(), Corrupt> {
     let mut pairs = by_name.iter().zip(by_name.iter().skip(1));
     let same = |(a, b): &(&&Item, &&Item)| a.guid == b.guid && a.is_user == b.is_user;
     if let Some((_, item)) = pairs.find(same) {
-        let (code, guid) = ("vhdx.metadata.twice", item.guid.to_string());
+        let (code, guid) = (codes::METADATA_TWICE, item.guid.to_string());
         return Err(Corrupt::Twice { code, at: item.entry_at, what: "metadata item", guid });
     }
     Ok(())

@@ -8,6 +8,7 @@ use byteorder::{ByteOrder, LittleEndian};
 use imgprep_format_kit::{Fields, TextTooLong};
 use imgprep_map::{Error, ImageName, Limits, ParentRef, ReadAt, usize_of};
 
+use crate::codes;
 use crate::guid::Guid;
 use crate::layout::VHDX_LOCATOR;
 use crate::metadata::Metadata;
@@ -35,7 +36,7 @@ pub(crate) fn read(
         return Ok(None);
     }
     let missing = Corrupt::Missing {
-        code: "vhdx.metadata.missing",
+        code: codes::METADATA_MISSING,
         at: metadata.table_at,
         what: "ParentLocator, though the image has a parent",
     };
@@ -65,7 +66,7 @@ pub(crate) fn read(
 pub(crate) fn values(file: &dyn ReadAt, locator: &Range<u64>, limits: &Limits) -> Result<Vec<Value>, Error> {
     let (at, len) = (locator.start, locator.end - locator.start);
     if len > limits.text_bytes {
-        let (code, what) = ("vhdx.limit.text", "parent locator");
+        let (code, what) = (codes::LIMIT_TEXT, "parent locator");
         return Err(TextTooLong { code, at, what, found: len, limit: limits.text_bytes }.into());
     }
     // OK: at most 1 MiB, as every item.
@@ -94,7 +95,7 @@ pub(crate) fn values(file: &dyn ReadAt, locator: &Range<u64>, limits: &Limits) -
     Ok(values)
 }
 
-/// Decode UTF-16LE without a final NUL; a NUL that a writer appended is ignored.
+/// Decodes UTF-16LE without a final NUL; a NUL that a writer appended is ignored.
 fn text(bytes: &[u8], at: u32, len: u16) -> Option<String> {
     let start = usize::try_from(at).ok()?;
     let bytes = bytes.get(start..start.checked_add(len.into())?)?;

@@ -9,6 +9,7 @@ use core::ops::Range;
 use imgprep_format_kit::Fields;
 use imgprep_map::{Error, Finding, ReadAt, Severity, usize_of};
 
+use crate::codes;
 use crate::error::REGION_CODES;
 use crate::guid::Guid;
 use crate::header::{Header, check_seal};
@@ -65,7 +66,7 @@ impl Regions {
                 METADATA_REGION => metadata = Some(region),
                 guid => {
                     findings.push(Finding {
-                        code: "vhdx.region.optional",
+                        code: codes::REGION_OPTIONAL,
                         severity: Severity::Note,
                         at: Some(region.entry_at),
                         message: format!("unknown optional region {guid} is ignored"),
@@ -74,7 +75,7 @@ impl Regions {
                 }
             }
         }
-        let missing = |what| Corrupt::Missing { code: "vhdx.region.missing", at, what };
+        let missing = |what| Corrupt::Missing { code: codes::REGION_MISSING, at, what };
         Ok(Self {
             bat: bat.ok_or_else(|| missing("region of the block allocation table"))?,
             metadata: metadata.ok_or_else(|| missing("metadata region"))?,
@@ -93,7 +94,7 @@ fn table<'f>(file: &'f dyn ReadAt, findings: &mut Vec<Finding>) -> Result<(u64, 
     let mut note = |code, severity, at, message: String| {
         findings.push(Finding { code, severity, at: Some(at), message });
     };
-    let damaged = "vhdx.region.table-damaged";
+    let damaged = codes::REGION_TABLE_DAMAGED;
     match (check_seal(&a, REGION), check_seal(&b, REGION)) {
         (Ok(()), Ok(())) => {
             if contents(&a) != contents(&b) {
@@ -152,12 +153,12 @@ fn validate(file: &dyn ReadAt, raw: &RawRegion, at: u64) -> Result<Region, Error
     Ok(Region { guid: raw.guid, bytes: start..start + len, entry_at: at })
 }
 
-/// Reject regions that overlap, have the same GUID, or lie in the log.
+/// Rejects regions that overlap, have the same GUID, or lie in the log.
 fn check_apart(regions: &[Region], header: &Header) -> Result<(), Error> {
     let mut by_place: Vec<&Region> = regions.iter().collect();
     by_place.sort_by_key(|region| (region.bytes.start, region.entry_at));
     let overlap = |region: &Region, other: String| Corrupt::Overlap {
-        code: "vhdx.region.overlap",
+        code: codes::REGION_OVERLAP,
         at: region.entry_at,
         what: "the region",
         start: region.bytes.start,
@@ -178,7 +179,7 @@ fn check_apart(regions: &[Region], header: &Header) -> Result<(), Error> {
     by_name.sort_by_key(|region| (region.guid, region.entry_at));
     let mut pairs = by_name.iter().zip(by_name.iter().skip(1));
     if let Some((_, region)) = pairs.find(|(before, region)| before.guid == region.guid) {
-        let (code, guid) = ("vhdx.region.twice", region.guid.to_string());
+        let (code, guid) = (codes::REGION_TWICE, region.guid.to_string());
         return Err(Corrupt::Twice { code, at: region.entry_at, what: "region", guid }.into());
     }
     Ok(())

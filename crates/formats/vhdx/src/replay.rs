@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use imgprep_format_kit::{Fields, Invalid};
 use imgprep_map::{Error, Limits, Overlay, ReadAt};
 
+use crate::codes;
 use crate::header::Header;
 use crate::layout::{DATA_DESCRIPTOR, DESCRIPTOR, ENTRY_HEAD, SECTOR};
 use crate::log::{Entry, Log};
@@ -27,7 +28,7 @@ pub(crate) struct Replay {
     pub(crate) sequence: u64,
 }
 
-/// Replay the log, if it is not empty.
+/// Replays the log, if it is not empty.
 pub(crate) fn replay(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Result<Option<Replay>, Error> {
     if !header.has_log() {
         return Ok(None);
@@ -42,7 +43,7 @@ pub(crate) fn replay(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Res
     }
     let last = head.raw.last_file_offset;
     if last > MAX_FILE {
-        let (code, at) = ("vhdx.log.field", log.place(head.at) + 56);
+        let (code, at) = (codes::LOG_FIELD, log.place(head.at) + 56);
         let (field, expected) = ("LastFileOffset", "less than 2^63");
         return Err(Invalid::Field { code, at, field, expected, found: last }.into());
     }
@@ -102,7 +103,7 @@ impl Replayer<'_> {
         Ok(())
     }
 
-    /// Apply a data descriptor (2.3.1.3).
+    /// Applies a data descriptor (2.3.1.3).
     ///
     /// It contains the first 8 and the last 4 bytes of the sector, because the sector in the log has a
     /// signature and sequence numbers there.
@@ -119,7 +120,7 @@ impl Replayer<'_> {
         Ok(())
     }
 
-    /// Apply a zero descriptor (2.3.1.2).
+    /// Applies a zero descriptor (2.3.1.2).
     fn zeros(&mut self, entry: &Entry, at: u64, descriptor: &Descriptor) -> Result<(), Error> {
         let descriptor = Fields::le(descriptor);
         let (len, start) = (descriptor.u64::<8>(), descriptor.u64::<16>());
@@ -129,7 +130,7 @@ impl Replayer<'_> {
         Ok(())
     }
 
-    /// Check that a change is aligned and lies inside the file.
+    /// Checks that a change is aligned and lies inside the file.
     ///
     /// The length of the file may be the present one or one that the entry records.
     fn check(&self, entry: &Entry, at: u64, start: u64, len: u64) -> Result<(), Corrupt> {
@@ -146,7 +147,7 @@ impl Replayer<'_> {
         Ok(())
     }
 
-    /// Check the memory limit before the next patch, which is a sector at most.
+    /// Checks the memory limit before the next patch, which is a sector at most.
     fn check_memory(&mut self, at: u64) -> Result<(), Unsupported> {
         self.patches += 1;
         let limit = self.limits.resident_bytes;

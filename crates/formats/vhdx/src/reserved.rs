@@ -4,13 +4,13 @@ use alloc::format;
 use core::ops::Range;
 
 use imgprep_format_kit::first_nonzero_in;
-use imgprep_map::{Error, LastHole, ReadAt, Report};
+use imgprep_map::{Code, Error, LastHole, ReadAt, Report};
 
-/// Report a note if a byte of the reserved range `range` is not 0.
+/// Reports a note if a byte of the reserved range `range` is not 0.
 pub(crate) fn reserved(
     file: &dyn ReadAt,
     range: Range<u64>,
-    code: &'static str,
+    code: &'static Code,
     what: &str,
     report: &mut Report<'_>,
 ) -> Result<(), Error> {

@@ -217,7 +217,7 @@ fn metadata_refusal<D: Detail + Clone>(at: u64, bytes: &[u8]) -> D {
 }
 
 fn codes(image: &Image) -> Vec<&'static str> {
-    image.findings.iter().map(|finding| finding.code).collect()
+    image.findings.iter().map(|finding| finding.code.id).collect()
 }
 
 const CHILD: Recipe = Recipe { has_parent: true, ..SMALL };

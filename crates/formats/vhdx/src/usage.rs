@@ -31,7 +31,7 @@ impl Map {
         others.iter().try_for_each(|other| visit(metadata(other.bytes.clone(), "an unknown region")))
     }
 
-    /// Report the sector bitmaps of a differencing image.
+    /// Reports the sector bitmaps of a differencing image.
     ///
     /// In other images, their entries have no meaning.
     fn report_bitmaps(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
@@ -52,7 +52,7 @@ impl Map {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Report a whole block, clipped to the file.
+    /// Reports a whole block, clipped to the file.
     ///
     /// The last block of a disk may be incomplete.
     fn report_block(&self, file: &dyn ReadAt, run: &Run, visit: Visit<'_>) -> ControlFlow<()> {

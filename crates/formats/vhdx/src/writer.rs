@@ -24,7 +24,7 @@ pub struct VhdxWriter {
 }
 
 impl VhdxWriter {
-    /// Create a writer for a disk of whole logical sectors.
+    /// Creates a writer for a disk of whole logical sectors.
     ///
     /// `uuid` is the id of the disk; the other GUIDs are derived from it.
     ///
@@ -52,7 +52,7 @@ impl VhdxWriter {
         Ok(Self { next: written.data_at(), bat, written, table })
     }
 
-    /// Add the entry of a block that is stored at `next`.
+    /// Adds the entry of a block that is stored at `next`.
     ///
     /// Returns the file offset of the block.
     fn enter(&mut self, block: u64, out: &mut dyn Emit) -> Result<u64, Error> {
@@ -84,7 +84,7 @@ impl ImageWriter for VhdxWriter {
         self.written.is_fixed.then(|| self.written.data_at())
     }
 
-    /// Write everything before the blocks of a fixed image.
+    /// Writes everything before the blocks of a fixed image.
     fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         if !self.written.is_fixed {
             return Ok(());
@@ -206,7 +206,7 @@ mod tests {
             let largest = VhdxWriter::new(MAX_SIZE, options, [0; 16]).unwrap();
             assert!(u64::from(largest.written.bat_len) >= largest.bat.entries() * 8);
             let error = VhdxWriter::new(MAX_SIZE + 512, options, [0; 16]).err().unwrap();
-            assert_eq!(error.code(), "vhdx.write.disk-too-large");
+            assert_eq!(error.code().id, "vhdx.write.disk-too-large");
             let (size, most) = (MAX_SIZE + 512, MAX_SIZE);
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size, most }));
         }

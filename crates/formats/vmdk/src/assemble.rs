@@ -10,6 +10,7 @@ use imgprep_map::{
     Severity,
 };
 
+use crate::codes;
 use crate::descriptor::Descriptor;
 use crate::extent_line::{Line, Storage};
 use crate::facts::{Shown, facts};
@@ -27,7 +28,7 @@ use crate::{Corrupt, Unsupported};
 /// A grain that begins on a disk of this size ends below 2^64.
 const LARGEST_DISK: u64 = u64::MAX - (1 << 31);
 
-/// Parse a disk whose descriptor distributes it over other files.
+/// Parses a disk whose descriptor distributes it over other files.
 pub(crate) fn split(descriptor: Descriptor, options: &ParseOptions) -> Result<Parsed, Error> {
     if descriptor.lines.is_empty() {
         return Err(Corrupt::NoExtents { at: descriptor.at }.into());
@@ -110,7 +111,7 @@ fn plain(line: &Line) -> Kind {
     }
 }
 
-/// Parse the file of one line; `None` for zeros and flat extents.
+/// Parses the file of one line; `None` for zeros and flat extents.
 fn open_extent(file: &dyn ReadAt, line: &Line, options: &ParseOptions) -> Result<Option<Sparse>, Error> {
     let head = head(file)?;
     let (found, expected) = match line.storage {
@@ -129,7 +130,7 @@ fn open_extent(file: &dyn ReadAt, line: &Line, options: &ParseOptions) -> Result
     Ok(Some(sparse))
 }
 
-/// Compare the extent sizes of descriptor and extent file.
+/// Compares the extent sizes of descriptor and extent file.
 ///
 /// The size in the extent may be rounded up to whole grains. Any other difference is an error.
 fn agree(sparse: &mut Sparse, sectors: u64) -> Result<(), Error> {
@@ -146,7 +147,7 @@ fn agree(sparse: &mut Sparse, sectors: u64) -> Result<(), Error> {
         tables.capacity = expected * SECTOR;
     }
     sparse.findings.push(Finding {
-        code: "vmdk.extent.rounded",
+        code: codes::EXTENT_ROUNDED,
         severity: Severity::Note,
         at: Some(sparse.capacity_at),
         message: format!("the extent has {found} sectors, rounded up to whole grains from {expected}"),
@@ -167,7 +168,7 @@ pub(crate) fn monolithic(mut sparse: Sparse, descriptor: &Descriptor) -> Result<
     let Some(line) = descriptor.lines.first() else {
         let message = "the descriptor names no extent: its own file is used as the disk";
         layout.findings.push(Finding {
-            code: "vmdk.descriptor.no-extents",
+            code: codes::DESCRIPTOR_NO_EXTENTS,
             severity: Severity::Warning,
             at: Some(descriptor.at),
             message: message.into(),
@@ -197,7 +198,7 @@ pub(crate) fn alone(mut sparse: Sparse, options: &ParseOptions) -> Result<Image,
     let refusal = Unsupported::Alone { what: sparse.what };
     if options.salvage {
         layout.findings.push(Finding {
-            code: "vmdk.extent.alone",
+            code: codes::EXTENT_ALONE,
             severity: Severity::Error,
             at: Some(0),
             message: "an extent without its descriptor is read as a complete disk without a parent".into(),
@@ -253,7 +254,7 @@ impl Disk {
         Some(())
     }
 
-    /// Use this file as the whole disk.
+    /// Uses this file as the whole disk.
     fn whole(&mut self, mut sparse: Sparse) -> Result<(), Error> {
         self.shown.push(Shown::new(None, "", sparse.capacity, Some(&sparse)));
         self.findings.append(&mut sparse.findings);
@@ -267,7 +268,7 @@ impl Disk {
         self.shown.push(Shown::new(name, line.kind, line.sectors.saturating_mul(SECTOR), sparse));
     }
 
-    /// Add the findings of an extent's file, prefixed with its name.
+    /// Adds the findings of an extent's file, prefixed with its name.
     fn add_findings(&mut self, line: &Line, findings: Vec<Finding>) {
         let name =
             line.name.as_ref().map(|(_, name)| ImageName(name.clone()).to_string()).unwrap_or_default();

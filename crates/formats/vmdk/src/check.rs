@@ -10,11 +10,13 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Contradictions, CoverageSweep, Error, FileId, Files, Finding, ReadAt, Report, StructureCounts, Swept, Use,
+    Code, Contradictions, CoverageSweep, Error, FileId, Files, Finding, ReadAt, Report, StructureCounts,
+    Swept, Use,
 };
 
 use crate::check_header::{Frame, frame};
 use crate::check_text::Text;
+use crate::codes;
 use crate::file_report::FileReport;
 use crate::grain_walk::walk_grains;
 use crate::layout::SECTOR;
@@ -24,7 +26,7 @@ use crate::part::Kind;
 use crate::tables::{Entries, Grain, Tables};
 use crate::{check_stream, check_tables};
 
-/// Check the files of an image.
+/// Checks the files of an image.
 pub(crate) fn check(
     map: &Map,
     files: &dyn Files,
@@ -65,14 +67,14 @@ pub(crate) fn check(
 /// Codes of findings that contradict the tables that a conversion reads.
 ///
 /// These are differing copies, stream grains without a table entry, and entries past the end of the disk.
-const CONTRADICTIONS: [&str; 4] = [
-    "vmdk.check.redundant",
-    "vmdk.check.leak",
-    "vmdk.check.table-beyond-capacity",
-    "vmdk.check.entry-beyond-capacity",
+const CONTRADICTIONS: [&Code; 4] = [
+    codes::CHECK_REDUNDANT,
+    codes::CHECK_LEAK,
+    codes::CHECK_TABLE_BEYOND_CAPACITY,
+    codes::CHECK_ENTRY_BEYOND_CAPACITY,
 ];
 
-/// Compare the tables that a conversion reads with other structures in the files.
+/// Compares the tables that a conversion reads with other structures in the files.
 ///
 /// A disk of many extents yields one finding of each kind.
 pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, Error> {
@@ -117,7 +119,7 @@ fn contradictions_of(
     Ok(())
 }
 
-/// Report a flat file that is longer than the range that the descriptor uses.
+/// Reports a flat file that is longer than the range that the descriptor uses.
 fn flat(map: &Map, id: FileId, file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) {
     let end = |at: u64, disk: &Range<u64>| at.saturating_add(disk.end - disk.start);
     let ends = map.parts.iter().filter(|part| part.file == id).filter_map(|part| match part.kind {
@@ -127,7 +129,7 @@ fn flat(map: &Map, id: FileId, file: &dyn ReadAt, file_report: &mut FileReport<'
     let used = ends.max().unwrap_or(0);
     if used < file.len() {
         let message = format!("the file has {} bytes, but the disk uses only the first {used}", file.len());
-        file_report.note("vmdk.check.flat-longer", used, message);
+        file_report.note(codes::CHECK_FLAT_LONGER, used, message);
     }
 }
 
@@ -152,7 +154,7 @@ fn extent(
     }
 }
 
-/// Count grains, and report those at invalid offsets.
+/// Counts grains, and reports those at invalid offsets.
 fn count(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -173,28 +175,28 @@ fn count(
         allocated += 1;
         compressed += u64::from(matches!(grain, Grain::Compressed { .. }));
         fragmented += u64::from(next.is_some_and(|next| next != at));
-        let behind = at.saturating_add(len);
-        next = Some(behind);
-        end = end.max(behind.min(file.len()));
+        let after = at.saturating_add(len);
+        next = Some(after);
+        end = end.max(after.min(file.len()));
         if at < frame.overhead {
             let message = format!(
                 "a grain is at {at}, before {}, where grains begin according to the header",
                 frame.overhead
             );
-            file_report.warning("vmdk.check.grain-in-overhead", entry, message);
+            file_report.warning(codes::CHECK_GRAIN_IN_OVERHEAD, entry, message);
         }
         if at >= frame.free.unwrap_or(u64::MAX) {
             let message = format!(
                 "a grain is at {at}, but the header marks everything from {} on as free",
                 frame.free.unwrap_or(0)
             );
-            file_report.warning("vmdk.check.grain-in-free", entry, message);
+            file_report.warning(codes::CHECK_GRAIN_IN_FREE, entry, message);
         }
-        if frame.grains.as_ref().is_some_and(|grains| behind > grains.end) {
+        if frame.grains.as_ref().is_some_and(|grains| after > grains.end) {
             let grains = frame.grains.clone().unwrap_or_default();
             let message =
                 format!("a grain is at {at}, but grains must be at bytes {}..{}", grains.start, grains.end);
-            file_report.warning("vmdk.check.grain-outside", entry, message);
+            file_report.warning(codes::CHECK_GRAIN_OUTSIDE, entry, message);
         }
     })?;
     let checked = &mut file_report.report.counts;
@@ -207,7 +209,7 @@ fn count(
     Ok(())
 }
 
-/// Report space for grains past the overhead that no table references.
+/// Reports space for grains past the overhead that no table references.
 fn leaks(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -240,7 +242,7 @@ fn leaks(
                 let kind = if magic == Magic::Cowd { "a COWD file" } else { "the file" };
                 let message =
                     format!("bytes {start}..{end} of {kind} have space for {count} unreferenced grains");
-                file_report.warning("vmdk.check.leak", start, message);
+                file_report.warning(codes::CHECK_LEAK, start, message);
             }
         },
     )?;

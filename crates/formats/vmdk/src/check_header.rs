@@ -6,6 +6,7 @@ use core::ops::Range;
 use imgprep_format_kit::first_nonzero_of;
 use imgprep_map::{Error, ReadAt, Severity};
 
+use crate::codes;
 use crate::file_report::FileReport;
 use crate::layout::{
     COWD_BYTES, DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_REDUNDANT, FLAG_ZEROED, HOSTED_BYTES, RawCowd,
@@ -34,7 +35,7 @@ pub(crate) struct Frame {
     pub(crate) directory_field: u64,
 }
 
-/// Check the header of a file and report the findings.
+/// Checks the header of a file and reports the findings.
 pub(crate) fn frame(
     file: &dyn ReadAt,
     magic: Magic,
@@ -52,15 +53,15 @@ fn hosted(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Fra
     let raw = RawHosted::decode(&bytes);
     if let Some((index, byte)) = first_nonzero_of(&bytes, 79..HOSTED_BYTES) {
         let message = format!("padding byte {index} of the header is {byte:#04x}, expected 0");
-        file_report.note("vmdk.check.header-padding", index as u64, message);
+        file_report.note(codes::CHECK_HEADER_PADDING, index as u64, message);
     }
     if raw.flags & FLAG_REDUNDANT != 0 && raw.rgd_offset == 0 {
         let message = "the flags declare a redundant grain directory, but it has no offset";
-        file_report.note("vmdk.check.redundant-none", 48, message.into());
+        file_report.note(codes::CHECK_REDUNDANT_NONE, 48, message.into());
     }
     if raw.flags & FLAG_ZEROED != 0 && raw.version < 2 {
         let message = format!("version {} has no zeroed grains, but the flags allow them", raw.version);
-        file_report.note("vmdk.check.version", 4, message);
+        file_report.note(codes::CHECK_VERSION, 4, message);
     }
     let overhead = raw.over_head.saturating_mul(SECTOR);
     if overhead > file.len() {
@@ -68,7 +69,7 @@ fn hosted(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Fra
             "grains begin at {overhead} according to the header, but the file has {} bytes",
             file.len()
         );
-        file_report.warning("vmdk.check.overhead", 64, message);
+        file_report.warning(codes::CHECK_OVERHEAD, 64, message);
     }
     let is_compressed = raw.flags & FLAG_COMPRESSED != 0;
     let is_at_end = raw.gd_offset == DIRECTORY_AT_END;
@@ -93,7 +94,7 @@ const FOOTER_FIELDS: [(usize, usize, &str); 8] = [
     (79, 433, "padding"),
 ];
 
-/// Compare the footer at `at` with the header.
+/// Compares the footer at `at` with the header.
 ///
 /// `gdOffset` is skipped if the header leaves it to the footer (`is_at_end`).
 fn footer(
@@ -117,7 +118,7 @@ fn footer(
             // directory.
             let is_other = name.starts_with("descriptor") || name == "gdOffset";
             let severity = if is_other { Severity::Error } else { Severity::Warning };
-            file_report.add("vmdk.check.footer", severity, at + place as u64, message);
+            file_report.add(codes::CHECK_FOOTER, severity, at + place as u64, message);
         }
     }
     Ok(())
@@ -131,7 +132,7 @@ fn cowd(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Frame
     if free > file.len() {
         let message =
             format!("the file is in use up to {free} according to the header, but has {} bytes", file.len());
-        file_report.warning("vmdk.check.free-sector", 28, message);
+        file_report.warning(codes::CHECK_FREE_SECTOR, 28, message);
     }
     Ok(Frame {
         free: (free > 0 && free <= file.len()).then_some(free),
@@ -159,7 +160,7 @@ fn sesparse(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<F
         let Range { start, end } = bytes(place);
         if end > file.len() {
             let message = format!("{name} is at bytes {start}..{end}, but the file has {}", file.len());
-            file_report.warning("vmdk.check.place-past-end", at, message);
+            file_report.warning(codes::CHECK_PLACE_PAST_END, at, message);
         }
     }
     Ok(Frame {

@@ -8,6 +8,7 @@ use imgprep_map::{Error, ReadAt};
 
 use crate::check_header::Frame;
 use crate::check_tables;
+use crate::codes;
 use crate::file_report::FileReport;
 use crate::grain_walk::walk_grains;
 use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
@@ -45,7 +46,7 @@ pub(crate) fn walk(
         let found = walk.directory.unwrap_or(0);
         let message =
             format!("the grain directory in use is at {}, but its marker is for {found}", tables.directory);
-        file_report.warning("vmdk.check.stream-directory", frame.directory_field, message);
+        file_report.warning(codes::CHECK_STREAM_DIRECTORY, frame.directory_field, message);
     }
     let leaks = &mut file_report.report.counts.leaks;
     *leaks = leaks.saturating_add(walk.leaks);
@@ -78,7 +79,7 @@ pub(crate) fn is_short(file: &dyn ReadAt, tables: &Tables, frame: &Frame) -> Res
 }
 
 impl Walk<'_> {
-    /// Check the marker at `at`.
+    /// Checks the marker at `at`.
     ///
     /// Returns the sectors of the marker and its contents, `None` at the end.
     fn step(
@@ -116,7 +117,7 @@ impl Walk<'_> {
             Marker::Footer(sectors) => {
                 if self.directory.is_none() {
                     let message = "the footer marker is not preceded by a grain directory marker";
-                    file_report.warning("vmdk.check.stream-order", at, message.into());
+                    file_report.warning(codes::CHECK_STREAM_ORDER, at, message.into());
                 }
                 Some(1 + sized(at, "the footer", sectors, 1, file_report))
             }
@@ -126,7 +127,7 @@ impl Walk<'_> {
             }
             Marker::Unknown => {
                 let message = "unknown marker type: the rest of the stream is not checked";
-                file_report.warning("vmdk.check.stream-marker", at + 12, message.into());
+                file_report.warning(codes::CHECK_STREAM_MARKER, at + 12, message.into());
                 None
             }
         })
@@ -148,7 +149,7 @@ impl Walk<'_> {
                 "a grain of {size} bytes exceeds {} bytes or the end of the file: the rest of the stream is not checked",
                 tables.compressed_limit()
             );
-            file_report.warning("vmdk.check.stream-size", at + 8, message);
+            file_report.warning(codes::CHECK_STREAM_SIZE, at + 8, message);
             return Ok(None);
         }
         let sectors = (RECORD_HEAD + u64::from(size)).div_ceil(SECTOR);
@@ -157,7 +158,7 @@ impl Walk<'_> {
                 "a grain for sector {lba}, expected a multiple of {grain} below {}",
                 tables.capacity / SECTOR
             );
-            file_report.warning("vmdk.check.stream-lba", at, message);
+            file_report.warning(codes::CHECK_STREAM_LBA, at, message);
             self.leaks += 1;
             return Ok(Some(sectors));
         }
@@ -166,12 +167,12 @@ impl Walk<'_> {
                 "a grain for sector {lba} follows the one for sector {}, expected disk order",
                 self.next_lba - grain
             );
-            file_report.warning("vmdk.check.stream-order", at, message);
+            file_report.warning(codes::CHECK_STREAM_ORDER, at, message);
         }
         self.next_lba = lba + grain;
         if !self.is_named(at, lba * SECTOR)? {
             let message = format!("an unreferenced grain for sector {lba}");
-            file_report.warning("vmdk.check.leak", at, message);
+            file_report.warning(codes::CHECK_LEAK, at, message);
             self.leaks += 1;
         }
         Ok(Some(sectors))
@@ -186,15 +187,15 @@ impl Walk<'_> {
         Ok(tables.grain(entry, entry_at) == Ok(Grain::Compressed { at }))
     }
 
-    /// Report a grain or table that follows the directory.
+    /// Reports a grain or table that follows the directory.
     fn late(&self, at: u64, what: &str, file_report: &mut FileReport<'_, '_>) {
         if let Some(directory) = self.directory {
             let message = format!("{what} follows the grain directory at {directory}");
-            file_report.warning("vmdk.check.stream-order", at, message);
+            file_report.warning(codes::CHECK_STREAM_ORDER, at, message);
         }
     }
 
-    /// Check that the stream ends at the end of the file.
+    /// Checks that the stream ends at the end of the file.
     ///
     /// Zeros after it are reported when the footer is read.
     fn ended(&self, at: u64, file_report: &mut FileReport<'_, '_>) -> Result<(), Error> {
@@ -204,12 +205,12 @@ impl Walk<'_> {
                 "the stream ends here according to its marker, but the file has {} bytes: the rest is not checked",
                 self.file.len()
             );
-            file_report.warning("vmdk.check.stream-end", at, message);
+            file_report.warning(codes::CHECK_STREAM_END, at, message);
         }
         Ok(())
     }
 
-    /// Report bytes after the last grain of a file whose tables precede the grains.
+    /// Reports bytes after the last grain of a file whose tables precede the grains.
     fn foreign(&self, at: u64, file_report: &mut FileReport<'_, '_>) -> Result<(), Error> {
         let rest = at..self.file.len();
         if self.file.next_data(rest.start) < rest.end
@@ -218,7 +219,7 @@ impl Walk<'_> {
             let Range { start, end } = rest;
             let message =
                 format!("bytes {start}..{end} are not a grain, but only grains may follow the tables");
-            file_report.warning("vmdk.check.stream-marker", at, message);
+            file_report.warning(codes::CHECK_STREAM_MARKER, at, message);
         }
         Ok(())
     }
@@ -230,7 +231,7 @@ impl Walk<'_> {
 fn sized(at: u64, what: &str, found: u64, expected: u64, file_report: &mut FileReport<'_, '_>) -> u64 {
     if found != 0 && found != expected {
         let message = format!("the marker of {what} declares {found} sectors, expected {expected}");
-        file_report.warning("vmdk.check.stream-size", at, message);
+        file_report.warning(codes::CHECK_STREAM_SIZE, at, message);
     }
     expected
 }
@@ -247,7 +248,7 @@ mod tests {
     use super::*;
     use crate::tables::Entries;
 
-    /// Apply `edits` to a small stream.
+    /// Applies `edits` to a small stream.
     ///
     /// It has two grains of 4 KiB in sectors 2 and 3, the table in sector 5, the directory in 7, the footer
     /// in 9.
@@ -280,7 +281,7 @@ mod tests {
         };
         let mut found = Vec::new();
         let mut take = |finding: Finding| {
-            found.push((finding.code, finding.at.unwrap()));
+            found.push((finding.code.id, finding.at.unwrap()));
             ControlFlow::Continue(())
         };
         let mut report = Report::new(&mut take);

@@ -9,13 +9,14 @@ use imgprep_format_kit::first_nonzero_in;
 use imgprep_map::{Error, LastHole, ReadAt, usize_of};
 
 use crate::check_header::Frame;
+use crate::codes;
 use crate::file_report::FileReport;
 use crate::grain_walk::walk_directories;
 use crate::holes::Holes;
 use crate::layout::SECTOR;
 use crate::tables::Tables;
 
-/// Report entries past those that the disk needs, in directory and last table.
+/// Reports entries past those that the disk needs, in directory and last table.
 pub(crate) fn beyond(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -29,7 +30,7 @@ pub(crate) fn beyond(
         if let Some(at) = first_entry(file, needed.end..padded, tables.entry_bytes())? {
             let message =
                 format!("a grain directory entry past the {} that the disk needs is not 0", tables.count());
-            file_report.warning("vmdk.check.table-beyond-capacity", at, message);
+            file_report.warning(codes::CHECK_TABLE_BEYOND_CAPACITY, at, message);
         }
         if tables.redundant == Some(tables.directory) {
             break;
@@ -43,7 +44,7 @@ pub(crate) fn beyond(
             "an entry of the last grain table past the end of the disk at {} is not 0",
             tables.capacity
         );
-        file_report.warning("vmdk.check.entry-beyond-capacity", at, message);
+        file_report.warning(codes::CHECK_ENTRY_BEYOND_CAPACITY, at, message);
     }
     if let Some(place) = &frame.tables
         && (table.start < place.start || table.end > place.end)
@@ -53,7 +54,7 @@ pub(crate) fn beyond(
             table.start, place.start, place.end
         );
         file_report.warning(
-            "vmdk.check.table-outside",
+            codes::CHECK_TABLE_OUTSIDE,
             tables.directory + last * tables.entry_bytes(),
             message,
         );
@@ -92,7 +93,7 @@ pub(crate) fn places(
     Ok(())
 }
 
-/// Compare the tables of both directories, entry by entry.
+/// Compares the tables of both directories, entry by entry.
 pub(crate) fn redundant(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -135,7 +136,7 @@ fn bytes<'f>(
     }
 }
 
-/// Report runs of entries that differ.
+/// Reports runs of entries that differ.
 ///
 /// `at` is the offset of the copy, or of its directory entry if there is no copy.
 fn compare(table: &[u8], copy: &[u8], at: u64, file_report: &mut FileReport<'_, '_>) {
@@ -154,7 +155,7 @@ fn compare(table: &[u8], copy: &[u8], at: u64, file_report: &mut FileReport<'_, 
         let message = format!(
             "{run} entries of the redundant grain table differ, the first: {found:#x}, {expected:#x} in the table that is read"
         );
-        file_report.warning("vmdk.check.redundant", place, message);
+        file_report.warning(codes::CHECK_REDUNDANT, place, message);
         index += run;
     }
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, FileId, Files, Limits, ReadAt, Report, usize_of};
 
+use crate::codes;
 use crate::descriptor::Descriptor;
 use crate::extent_line::{Line, Storage, number};
 use crate::file_report::shown_name;
@@ -55,7 +56,7 @@ const KINDS: [(&str, &[&str], bool, Option<bool>); 13] = [
 ];
 
 impl Text {
-    /// Read the descriptor in the image's own file, if there is one.
+    /// Reads the descriptor in the image's own file, if there is one.
     pub(crate) fn read(file: &dyn ReadAt) -> Result<Option<Self>, Error> {
         let Some((bytes, at)) = bytes(file)? else { return Ok(None) };
         // Opening the image has already reported an invalid descriptor.
@@ -101,11 +102,11 @@ impl Text {
         if cid == u32::MAX {
             let message =
                 "the disk's own id is ffffffff, which children use to declare that they have no parent";
-            report.warning("vmdk.check.cid", word.at, message.into());
+            report.warning(codes::CHECK_CID, word.at, message.into());
         }
         if self.descriptor.parent.as_ref().is_some_and(|parent| parent.cid == Some(cid)) {
             let message = format!("the disk's own id {cid:08x} is that of its parent");
-            report.warning("vmdk.check.cid", word.at, message);
+            report.warning(codes::CHECK_CID, word.at, message);
         }
         if let Some(long) = self.word("ddb.longContentID")
             && !long.value.to_ascii_lowercase().ends_with(format!("{cid:08x}").as_bytes())
@@ -114,17 +115,17 @@ impl Text {
                 "ddb.longContentID is {}, expected to end in the CID {cid:08x}",
                 shown_name(&long.value)
             );
-            report.note("vmdk.check.long-content-id", long.at, message);
+            report.note(codes::CHECK_LONG_CONTENT_ID, long.at, message);
         }
     }
 
-    /// Check that the CHS geometry matches this disk size, rounded down.
+    /// Checks that the CHS geometry matches this disk size, rounded down.
     fn geometry(&self, capacity: u64, report: &mut Report<'_>) {
         let keys = ["ddb.geometry.cylinders", "ddb.geometry.heads", "ddb.geometry.sectors"];
         let [Some(cylinders), Some(heads), Some(sectors)] = keys.map(|key| self.word(key)) else { return };
         let [Some(c), Some(h), Some(s)] = [cylinders, heads, sectors].map(|word| number(&word.value)) else {
             let message = "the geometry in the disk database is not numeric";
-            report.note("vmdk.check.geometry", cylinders.at, message.into());
+            report.note(codes::CHECK_GEOMETRY, cylinders.at, message.into());
             return;
         };
         let track = h.saturating_mul(s);
@@ -135,11 +136,11 @@ impl Text {
             let message = format!(
                 "the geometry in the disk database is {c} cylinders, {h} heads, {s} sectors, but the disk has {capacity} sectors"
             );
-            report.note("vmdk.check.geometry", cylinders.at, message);
+            report.note(codes::CHECK_GEOMETRY, cylinders.at, message);
         }
     }
 
-    /// Check that the extent types match the `createType`.
+    /// Checks that the extent types match the `createType`.
     fn kinds(&self, map: &Map, report: &mut Report<'_>) {
         let (Some(name), Some(word)) = (&self.descriptor.create_type, self.word("createType")) else {
             return;
@@ -152,7 +153,7 @@ impl Text {
         let lines = &self.descriptor.lines;
         if *is_one && lines.len() > 1 {
             let message = format!("createType {name} requires one extent, but there are {}", lines.len());
-            report.warning("vmdk.check.create-type", word.at, message);
+            report.warning(codes::CHECK_CREATE_TYPE, word.at, message);
         }
         if let Some(line) = lines.iter().find(|line| !kinds.contains(&line.kind)) {
             let message = format!(
@@ -160,7 +161,7 @@ impl Text {
                 kinds.join(" and "),
                 line.kind
             );
-            report.warning("vmdk.check.create-type", word.at, message);
+            report.warning(codes::CHECK_CREATE_TYPE, word.at, message);
         }
         let found = map
             .parts
@@ -168,7 +169,7 @@ impl Text {
             .find_map(|part| compressed(&part.kind).filter(|found| Some(*found) != *is_compressed));
         if let (Some(found), Some(_)) = (found, is_compressed) {
             let found = if found { "an extent has compressed grains" } else { "no grain is compressed" };
-            report.warning("vmdk.check.create-type", word.at, format!("createType is {name} and {found}"));
+            report.warning(codes::CHECK_CREATE_TYPE, word.at, format!("createType is {name} and {found}"));
         }
         if name.to_ascii_lowercase().contains("gbmax") {
             for line in lines.iter().filter(|line| line.sectors > TWO_GB) {
@@ -176,12 +177,12 @@ impl Text {
                     "an extent of {} sectors exceeds the limit {TWO_GB} of createType {name}",
                     line.sectors
                 );
-                report.warning("vmdk.check.extent-large", line.at, message);
+                report.warning(codes::CHECK_EXTENT_LARGE, line.at, message);
             }
         }
     }
 
-    /// Check the magics: SPARSE is `KDMV`, VMFSSPARSE is `COWD`.
+    /// Checks the magics: SPARSE is `KDMV`, VMFSSPARSE is `COWD`.
     ///
     /// Reading accepts either magic under both types.
     fn magics(&self, map: &Map, files: &dyn Files, report: &mut Report<'_>) -> Result<(), Error> {
@@ -193,7 +194,7 @@ impl Text {
             if found.is_some() && found != Some(magic_of(line)) && part.file != FileId::SELF {
                 let found = if found == Some(Magic::Cowd) { "COWD" } else { "KDMV" };
                 let message = format!("an extent of type {} is a {found} file", line.kind);
-                report.warning("vmdk.check.extent-magic", line.at, message);
+                report.warning(codes::CHECK_EXTENT_MAGIC, line.at, message);
             }
         }
         Ok(())
@@ -218,7 +219,7 @@ fn compressed(kind: &Kind) -> Option<bool> {
 /// Bytes and their file offset.
 type Placed<'f> = (Cow<'f, [u8]>, u64);
 
-/// Read the bytes of the descriptor.
+/// Reads the bytes of the descriptor.
 fn bytes(file: &dyn ReadAt) -> Result<Option<Placed<'_>>, Error> {
     let range = match magic(&head(file)?) {
         None => 0..file.len(),

@@ -1,89 +1,85 @@
 //! The codes of VMDK.
 
-use imgprep_map::Code;
-
-/// All codes of this crate.
-#[rustfmt::skip]
-pub const CODES: &[Code] = &[
-    Code::finding("vmdk.check.cid", "structure/note", "the CID is reserved or that of the parent"),
-    Code::finding("vmdk.check.create-type", "structure/note", "the createType contradicts the extents"),
-    Code::finding("vmdk.check.entry-beyond-capacity", "structure/note", "a grain table entry past the end of the disk is in use"),
-    Code::finding("vmdk.check.extent-large", "structure/note", "an extent is larger than its createType allows"),
-    Code::finding("vmdk.check.extent-magic", "structure/note", "an extent file is not of the declared type"),
-    Code::finding("vmdk.check.flat-longer", "structure/note", "a flat extent file is longer than its extents"),
-    Code::finding("vmdk.check.footer", "safety/footer-differs", "the footer differs from the header"),
-    Code::finding("vmdk.check.free-sector", "structure/note", "the used part of the file ends past the end of the file"),
-    Code::finding("vmdk.check.geometry", "structure/note", "the geometry does not fit the disk size"),
-    Code::finding("vmdk.check.grain-in-free", "structure/note", "a grain lies in the free part of the file"),
-    Code::finding("vmdk.check.grain-in-overhead", "structure/note", "a grain lies in the metadata part of the file"),
-    Code::finding("vmdk.check.grain-outside", "structure/note", "a grain lies outside of the area of grains"),
-    Code::finding("vmdk.check.header-padding", "structure/note", "the padding of the header is not zero"),
-    Code::finding("vmdk.check.leak", "structure/leak", "grains are allocated but not referenced"),
-    Code::finding("vmdk.check.long-content-id", "structure/note", "the long content id does not end in the CID"),
-    Code::finding("vmdk.check.overhead", "structure/note", "the metadata part ends past the end of the file"),
-    Code::finding("vmdk.check.place-past-end", "structure/note", "an area of the file ends past the end of the file"),
-    Code::finding("vmdk.check.redundant", "structure/note", "the redundant grain tables differ from the tables in use"),
-    Code::finding("vmdk.check.redundant-none", "structure/note", "the redundant grain directory is declared but missing"),
-    Code::finding("vmdk.check.stream-directory", "structure/note", "the marker of the grain directory is not where the directory is read"),
-    Code::finding("vmdk.check.stream-end", "structure/note", "bytes follow the end-of-stream marker"),
-    Code::finding("vmdk.check.stream-lba", "structure/note", "a grain of a stream has an invalid sector number"),
-    Code::finding("vmdk.check.stream-marker", "structure/note", "a marker of the stream is unknown or misplaced"),
-    Code::finding("vmdk.check.stream-order", "structure/note", "parts of the stream are out of order"),
-    Code::finding("vmdk.check.stream-size", "structure/note", "a size in the stream is invalid"),
-    Code::finding("vmdk.check.table-beyond-capacity", "structure/note", "a grain directory entry past the end of the disk is in use"),
-    Code::finding("vmdk.check.table-outside", "structure/note", "a grain table lies outside of the area of tables"),
-    Code::finding("vmdk.check.version", "structure/note", "the version does not allow the declared flags"),
-    Code::finding("vmdk.descriptor.behind-end", "structure/header", "bytes follow the end of the descriptor's text"),
-    Code::unsupported("vmdk.descriptor.create-type", "format/unsupported", "the createType is unknown"),
-    Code::unsupported("vmdk.descriptor.embedded-extents", "format/unsupported", "an embedded descriptor names other extents than its own file"),
-    Code::finding("vmdk.descriptor.encoding", "structure/header", "the declared encoding is unknown or does not fit the names"),
-    Code::unsupported("vmdk.descriptor.encrypted", "safety/encrypted", "the image is encrypted"),
-    Code::corrupt("vmdk.descriptor.extent-line", "structure/header", "an extent line is invalid"),
-    Code::unsupported("vmdk.descriptor.extent-type", "format/unsupported", "the type of an extent is not read"),
-    Code::finding("vmdk.descriptor.native-snapshot", "structure/header", "the image is a snapshot kept by the storage system"),
-    Code::finding("vmdk.descriptor.no-cid", "structure/header", "the descriptor has no CID"),
-    Code::finding("vmdk.descriptor.no-create-type", "structure/header", "the descriptor has no createType"),
-    Code::corrupt("vmdk.descriptor.no-extents", "structure/header", "the descriptor names no extents"),
-    Code::corrupt("vmdk.descriptor.nul", "structure/header", "text follows a NUL byte in the descriptor"),
-    Code::finding("vmdk.descriptor.odd-line", "safety/descriptor-line", "a line does not belong to a descriptor"),
-    Code::corrupt("vmdk.descriptor.parent", "structure/header", "the parent's entries are contradictory"),
-    Code::unsupported("vmdk.descriptor.physical", "format/unsupported", "the disk is a device of another machine"),
-    Code::corrupt("vmdk.descriptor.too-large", "structure/header", "the sum of the extents exceeds 2^64 bytes"),
-    Code::corrupt("vmdk.descriptor.twice", "structure/header", "a key appears twice with different values"),
-    Code::corrupt("vmdk.descriptor.value", "structure/header", "a value of the descriptor is invalid"),
-    Code::finding("vmdk.directory.entries", "structure/note", "grain directory entries point past the end of the file"),
-    Code::corrupt("vmdk.directory.too-short", "safety/table-size", "the grain directory does not cover the extent"),
-    Code::unsupported("vmdk.extent.alone", "format/unsupported", "an extent is opened without its descriptor"),
-    Code::unsupported("vmdk.extent.no-access", "format/unsupported", "the descriptor forbids access to an extent").finding_under("structure/table"),
-    Code::unsupported("vmdk.extent.not-opened", "structure/not-opened", "an extent file was not opened"),
-    Code::finding("vmdk.extent.rounded", "structure/note", "the size of an extent is rounded up to whole grains"),
-    Code::corrupt("vmdk.extent.size", "structure/table", "the size of an extent differs from the descriptor's"),
-    Code::corrupt("vmdk.flat.past-end", "structure/past-end", "a flat extent reaches past the end of its file"),
-    Code::corrupt("vmdk.footer.field", "safety/footer-differs", "a field of the footer differs from the header's"),
-    Code::corrupt("vmdk.grain.lba", "structure/table", "a compressed grain has another sector number than its table entry"),
-    Code::corrupt("vmdk.grain.length", "structure/table", "a compressed grain has an invalid length"),
-    Code::corrupt("vmdk.grain.past-end", "structure/past-end", "a grain lies past the end of the file"),
-    Code::unsupported("vmdk.header.compression", "format/unsupported", "the kind of compression is not read"),
-    Code::corrupt("vmdk.header.cut", "structure/cut", "the file ends inside its header"),
-    Code::finding("vmdk.header.dirty", "structure/dirty", "the extent was not closed properly"),
-    Code::corrupt("vmdk.header.field", "structure/header", "a header field has an invalid value"),
-    Code::finding("vmdk.header.flags", "structure/header", "unknown flags are set"),
-    Code::unsupported("vmdk.header.grain-size", "format/unsupported", "the grains are too large"),
-    Code::corrupt("vmdk.header.magic", "structure/header", "the file does not begin with the magic of its type"),
-    Code::corrupt("vmdk.header.newlines", "structure/header", "the newline bytes were changed: the file was transferred as text"),
-    Code::unsupported("vmdk.header.version", "format/unsupported", "the version is unknown"),
-    Code::limit("vmdk.limit.descriptor", "safety/limit", "the descriptor is too long"),
-    Code::limit("vmdk.limit.grains", "safety/limit", "a stream without a directory has too many grains"),
-    Code::finding("vmdk.redundant.entries", "structure/note", "redundant grain directory entries point past the end of the file"),
-    Code::finding("vmdk.redundant.past-end", "structure/past-end", "the redundant grain directory lies past the end of the file"),
-    Code::unsupported("vmdk.sesparse.field", "format/unsupported", "a field of the seSparse header has an unknown value"),
-    Code::unsupported("vmdk.sesparse.journal", "format/unsupported", "the journal of a seSparse extent must be replayed first"),
-    Code::corrupt("vmdk.stream.behind-end", "structure/header", "bytes other than zeros follow the stream"),
-    Code::corrupt("vmdk.stream.cut", "structure/cut", "the stream is cut off: its footer is missing"),
-    Code::finding("vmdk.stream.zeros-behind", "structure/note", "zeros follow the stream"),
-    Code::corrupt("vmdk.table.entry", "structure/table", "a table entry is invalid"),
-    Code::corrupt("vmdk.table.past-end", "safety/table-size", "a table lies past the end of the file"),
-    Code::unsupported("vmdk.write.disk-too-large", "format/unsupported", "the disk is too large for a VMDK of this subformat").without_rule(),
-    Code::unsupported("vmdk.write.file-too-large", "format/unsupported", "the data exceeds the largest file that grain tables can describe").without_rule(),
-    Code::unsupported("vmdk.write.name", "format/unsupported", "the names of the extent files cannot be stored in a descriptor").without_rule(),
-];
+imgprep_map::code_table! {
+    CHECK_CID = finding("vmdk.check.cid", "structure/note", "the CID is reserved or that of the parent");
+    CHECK_CREATE_TYPE = finding("vmdk.check.create-type", "structure/note", "the createType contradicts the extents");
+    CHECK_ENTRY_BEYOND_CAPACITY = finding("vmdk.check.entry-beyond-capacity", "structure/note", "a grain table entry past the end of the disk is in use");
+    CHECK_EXTENT_LARGE = finding("vmdk.check.extent-large", "structure/note", "an extent is larger than its createType allows");
+    CHECK_EXTENT_MAGIC = finding("vmdk.check.extent-magic", "structure/note", "an extent file is not of the declared type");
+    CHECK_FLAT_LONGER = finding("vmdk.check.flat-longer", "structure/note", "a flat extent file is longer than its extents");
+    CHECK_FOOTER = finding("vmdk.check.footer", "safety/footer-differs", "the footer differs from the header");
+    CHECK_FREE_SECTOR = finding("vmdk.check.free-sector", "structure/note", "the used part of the file ends past the end of the file");
+    CHECK_GEOMETRY = finding("vmdk.check.geometry", "structure/note", "the geometry does not fit the disk size");
+    CHECK_GRAIN_IN_FREE = finding("vmdk.check.grain-in-free", "structure/note", "a grain lies in the free part of the file");
+    CHECK_GRAIN_IN_OVERHEAD = finding("vmdk.check.grain-in-overhead", "structure/note", "a grain lies in the metadata part of the file");
+    CHECK_GRAIN_OUTSIDE = finding("vmdk.check.grain-outside", "structure/note", "a grain lies outside of the area of grains");
+    CHECK_HEADER_PADDING = finding("vmdk.check.header-padding", "structure/note", "the padding of the header is not zero");
+    CHECK_LEAK = finding("vmdk.check.leak", "structure/leak", "grains are allocated but not referenced");
+    CHECK_LONG_CONTENT_ID = finding("vmdk.check.long-content-id", "structure/note", "the long content id does not end in the CID");
+    CHECK_OVERHEAD = finding("vmdk.check.overhead", "structure/note", "the metadata part ends past the end of the file");
+    CHECK_PLACE_PAST_END = finding("vmdk.check.place-past-end", "structure/note", "an area of the file ends past the end of the file");
+    CHECK_REDUNDANT = finding("vmdk.check.redundant", "structure/note", "the redundant grain tables differ from the tables in use");
+    CHECK_REDUNDANT_NONE = finding("vmdk.check.redundant-none", "structure/note", "the redundant grain directory is declared but missing");
+    CHECK_STREAM_DIRECTORY = finding("vmdk.check.stream-directory", "structure/note", "the marker of the grain directory is not where the directory is read");
+    CHECK_STREAM_END = finding("vmdk.check.stream-end", "structure/note", "bytes follow the end-of-stream marker");
+    CHECK_STREAM_LBA = finding("vmdk.check.stream-lba", "structure/note", "a grain of a stream has an invalid sector number");
+    CHECK_STREAM_MARKER = finding("vmdk.check.stream-marker", "structure/note", "a marker of the stream is unknown or misplaced");
+    CHECK_STREAM_ORDER = finding("vmdk.check.stream-order", "structure/note", "parts of the stream are out of order");
+    CHECK_STREAM_SIZE = finding("vmdk.check.stream-size", "structure/note", "a size in the stream is invalid");
+    CHECK_TABLE_BEYOND_CAPACITY = finding("vmdk.check.table-beyond-capacity", "structure/note", "a grain directory entry past the end of the disk is in use");
+    CHECK_TABLE_OUTSIDE = finding("vmdk.check.table-outside", "structure/note", "a grain table lies outside of the area of tables");
+    CHECK_VERSION = finding("vmdk.check.version", "structure/note", "the version does not allow the declared flags");
+    DESCRIPTOR_AFTER_END = finding("vmdk.descriptor.after-end", "structure/header", "bytes follow the end of the descriptor's text");
+    DESCRIPTOR_CREATE_TYPE = unsupported("vmdk.descriptor.create-type", "format/unsupported", "the createType is unknown");
+    DESCRIPTOR_EMBEDDED_EXTENTS = unsupported("vmdk.descriptor.embedded-extents", "format/unsupported", "an embedded descriptor names other extents than its own file");
+    DESCRIPTOR_ENCODING = finding("vmdk.descriptor.encoding", "structure/header", "the declared encoding is unknown or does not fit the names");
+    DESCRIPTOR_ENCRYPTED = unsupported("vmdk.descriptor.encrypted", "safety/encrypted", "the image is encrypted");
+    DESCRIPTOR_EXTENT_LINE = corrupt("vmdk.descriptor.extent-line", "structure/header", "an extent line is invalid");
+    DESCRIPTOR_EXTENT_TYPE = unsupported("vmdk.descriptor.extent-type", "format/unsupported", "the type of an extent is not read");
+    DESCRIPTOR_NATIVE_SNAPSHOT = finding("vmdk.descriptor.native-snapshot", "structure/header", "the image is a snapshot kept by the storage system");
+    DESCRIPTOR_NO_CID = finding("vmdk.descriptor.no-cid", "structure/header", "the descriptor has no CID");
+    DESCRIPTOR_NO_CREATE_TYPE = finding("vmdk.descriptor.no-create-type", "structure/header", "the descriptor has no createType");
+    DESCRIPTOR_NO_EXTENTS = corrupt("vmdk.descriptor.no-extents", "structure/header", "the descriptor names no extents");
+    DESCRIPTOR_NUL = corrupt("vmdk.descriptor.nul", "structure/header", "text follows a NUL byte in the descriptor");
+    DESCRIPTOR_ODD_LINE = finding("vmdk.descriptor.odd-line", "safety/descriptor-line", "a line does not belong to a descriptor");
+    DESCRIPTOR_PARENT = corrupt("vmdk.descriptor.parent", "structure/header", "the parent's entries are contradictory");
+    DESCRIPTOR_PHYSICAL = unsupported("vmdk.descriptor.physical", "format/unsupported", "the disk is a device of another machine");
+    DESCRIPTOR_TOO_LARGE = corrupt("vmdk.descriptor.too-large", "structure/header", "the sum of the extents exceeds 2^64 bytes");
+    DESCRIPTOR_TWICE = corrupt("vmdk.descriptor.twice", "structure/header", "a key appears twice with different values");
+    DESCRIPTOR_VALUE = corrupt("vmdk.descriptor.value", "structure/header", "a value of the descriptor is invalid");
+    DIRECTORY_ENTRIES = finding("vmdk.directory.entries", "structure/note", "grain directory entries point past the end of the file");
+    DIRECTORY_TOO_SHORT = corrupt("vmdk.directory.too-short", "safety/table-size", "the grain directory does not cover the extent");
+    EXTENT_ALONE = unsupported("vmdk.extent.alone", "format/unsupported", "an extent is opened without its descriptor");
+    EXTENT_NO_ACCESS = unsupported("vmdk.extent.no-access", "format/unsupported", "the descriptor forbids access to an extent").finding_under("structure/table");
+    EXTENT_NOT_OPENED = unsupported("vmdk.extent.not-opened", "structure/not-opened", "an extent file was not opened");
+    EXTENT_ROUNDED = finding("vmdk.extent.rounded", "structure/note", "the size of an extent is rounded up to whole grains");
+    EXTENT_SIZE = corrupt("vmdk.extent.size", "structure/table", "the size of an extent differs from the descriptor's");
+    FLAT_PAST_END = corrupt("vmdk.flat.past-end", "structure/past-end", "a flat extent reaches past the end of its file");
+    FOOTER_FIELD = corrupt("vmdk.footer.field", "safety/footer-differs", "a field of the footer differs from the header's");
+    GRAIN_LBA = corrupt("vmdk.grain.lba", "structure/table", "a compressed grain has another sector number than its table entry");
+    GRAIN_LENGTH = corrupt("vmdk.grain.length", "structure/table", "a compressed grain has an invalid length");
+    GRAIN_PAST_END = corrupt("vmdk.grain.past-end", "structure/past-end", "a grain lies past the end of the file");
+    HEADER_COMPRESSION = unsupported("vmdk.header.compression", "format/unsupported", "the kind of compression is not read");
+    HEADER_CUT = corrupt("vmdk.header.cut", "structure/cut", "the file ends inside its header");
+    HEADER_DIRTY = finding("vmdk.header.dirty", "structure/dirty", "the extent was not closed properly");
+    HEADER_FIELD = corrupt("vmdk.header.field", "structure/header", "a header field has an invalid value");
+    HEADER_FLAGS = finding("vmdk.header.flags", "structure/header", "unknown flags are set");
+    HEADER_GRAIN_SIZE = unsupported("vmdk.header.grain-size", "format/unsupported", "the grains are too large");
+    HEADER_MAGIC = corrupt("vmdk.header.magic", "structure/header", "the file does not begin with the magic of its type");
+    HEADER_NEWLINES = corrupt("vmdk.header.newlines", "structure/header", "the newline bytes were changed: the file was transferred as text");
+    HEADER_VERSION = unsupported("vmdk.header.version", "format/unsupported", "the version is unknown");
+    LIMIT_DESCRIPTOR = limit("vmdk.limit.descriptor", "safety/limit", "the descriptor is too long");
+    LIMIT_GRAINS = limit("vmdk.limit.grains", "safety/limit", "a stream without a directory has too many grains");
+    REDUNDANT_ENTRIES = finding("vmdk.redundant.entries", "structure/note", "redundant grain directory entries point past the end of the file");
+    REDUNDANT_PAST_END = finding("vmdk.redundant.past-end", "structure/past-end", "the redundant grain directory lies past the end of the file");
+    SESPARSE_FIELD = unsupported("vmdk.sesparse.field", "format/unsupported", "a field of the seSparse header has an unknown value");
+    SESPARSE_JOURNAL = unsupported("vmdk.sesparse.journal", "format/unsupported", "the journal of a seSparse extent must be replayed first");
+    STREAM_AFTER_END = corrupt("vmdk.stream.after-end", "structure/header", "bytes other than zeros follow the stream");
+    STREAM_CUT = corrupt("vmdk.stream.cut", "structure/cut", "the stream is cut off: its footer is missing");
+    STREAM_ZEROS_AFTER = finding("vmdk.stream.zeros-after", "structure/note", "zeros follow the stream");
+    TABLE_ENTRY = corrupt("vmdk.table.entry", "structure/table", "a table entry is invalid");
+    TABLE_PAST_END = corrupt("vmdk.table.past-end", "safety/table-size", "a table lies past the end of the file");
+    WRITE_DISK_TOO_LARGE = unsupported("vmdk.write.disk-too-large", "format/unsupported", "the disk is too large for a VMDK of this subformat").without_rule();
+    WRITE_FILE_TOO_LARGE = unsupported("vmdk.write.file-too-large", "format/unsupported", "the data exceeds the largest file that grain tables can describe").without_rule();
+    WRITE_NAME = unsupported("vmdk.write.name", "format/unsupported", "the names of the extent files cannot be stored in a descriptor").without_rule();
+}

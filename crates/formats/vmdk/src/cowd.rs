@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, Finding, ParseOptions, ReadAt, Severity};
 
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::layout::{COWD_BYTES, RawCowd, SECTOR};
 use crate::part::Kind;
@@ -52,7 +53,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
     let mut findings = scan_directories(file, &tables);
     if raw.unclean_shutdown != 0 {
         findings.push(Finding {
-            code: "vmdk.header.dirty",
+            code: codes::HEADER_DIRTY,
             severity: Severity::Warning,
             at: Some(1648),
             message: "the extent was not closed properly: its last writes may be missing".into(),
@@ -60,7 +61,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
     }
     if raw.flags != 3 {
         findings.push(Finding {
-            code: "vmdk.header.flags",
+            code: codes::HEADER_FLAGS,
             severity: Severity::Warning,
             at: Some(8),
             message: alloc::format!("flags are {:#x}, expected 0x3", raw.flags),
@@ -136,11 +137,11 @@ mod tests {
         };
         assert_eq!(refused::<Invalid>(&[(20, &[8])]), past);
         let version = with(&[(4, &[2])]).err().unwrap();
-        assert_eq!((version.code(), version.at()), ("vmdk.header.version", Some(4)));
+        assert_eq!((version.code().id, version.at()), ("vmdk.header.version", Some(4)));
         let large = with(&[(16, &[0, 0, 0x40])]).err().unwrap();
-        assert_eq!((large.code(), large.at()), ("vmdk.header.grain-size", Some(16)));
+        assert_eq!((large.code().id, large.at()), ("vmdk.header.grain-size", Some(16)));
         let odd = with(&[(8, &[7]), (1648, &[1])]).unwrap();
-        let codes: Vec<_> = odd.findings.iter().map(|finding| finding.code).collect();
+        let codes: Vec<_> = odd.findings.iter().map(|finding| finding.code.id).collect();
         assert_eq!((codes, odd.is_dirty), (Vec::from(["vmdk.header.dirty", "vmdk.header.flags"]), true));
     }
 }

@@ -4,8 +4,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
+use imgprep_map::{Code, Error, FileRef, FileRole, Finding, ImageName, Severity};
 
+use crate::codes;
 use crate::encoding::Charset;
 use crate::extent_line::{Line, Problem, Storage, shown};
 use crate::key_values::{KEYS, Values, id, key_and_value};
@@ -48,13 +49,13 @@ const SHOWN: [(&str, &str); 5] = [
 ];
 
 impl Descriptor {
-    /// Parse the text at file offset `at`.
+    /// Parses the text at file offset `at`.
     pub(crate) fn read(text: &[u8], at: u64) -> Result<Self, Error> {
         let mut descriptor = Self { at, ..Self::default() };
         let mut values = Values::default();
         let mut odd = Vec::new();
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-        descriptor.findings.extend(text_end::behind(text, end, at)?);
+        descriptor.findings.extend(text_end::trailing(text, end, at)?);
         let skipped = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let mut line_at = at + skipped as u64;
         for whole in text.get(skipped..end).unwrap_or_default().split(|byte| *byte == b'\n') {
@@ -98,7 +99,7 @@ impl Descriptor {
         if let Some(problem) = charset.problem(self.names(values)) {
             let message =
                 format!("the declared encoding {} {problem}: names are used unchanged", charset.label());
-            self.find("vmdk.descriptor.encoding", Severity::Warning, self.at, message);
+            self.find(codes::DESCRIPTOR_ENCODING, Severity::Warning, self.at, message);
         }
         self.lines.iter_mut().for_each(|line| line.decode(&charset));
         self.tracking =
@@ -117,13 +118,13 @@ impl Descriptor {
             self.cid = Some(id("CID", value, at)?);
         } else {
             let message = "the descriptor has no CID: children cannot verify their parent";
-            self.find("vmdk.descriptor.no-cid", Severity::Warning, self.at, message.into());
+            self.find(codes::DESCRIPTOR_NO_CID, Severity::Warning, self.at, message.into());
         }
         if let Some((value, at)) = values.get("isNativeSnapshot")
             && value.eq_ignore_ascii_case(b"yes")
         {
             let message = "a snapshot kept by the storage system: the files may be incomplete";
-            self.find("vmdk.descriptor.native-snapshot", Severity::Warning, at, message.into());
+            self.find(codes::DESCRIPTOR_NATIVE_SNAPSHOT, Severity::Warning, at, message.into());
         }
         self.uuid = uuid_text(values, "ddb.uuid.image")?;
         self.modification = uuid_text(values, "ddb.uuid.modification")?;
@@ -160,7 +161,7 @@ impl Descriptor {
     fn conclude_type(&mut self, values: &Values) -> Result<(), Error> {
         let Some((value, at)) = values.get("createType") else {
             let message = "the descriptor has no createType: the type is derived from its extents".into();
-            self.find("vmdk.descriptor.no-create-type", Severity::Warning, self.at, message);
+            self.find(codes::DESCRIPTOR_NO_CREATE_TYPE, Severity::Warning, self.at, message);
             return Ok(());
         };
         let name = shown(value);
@@ -178,7 +179,7 @@ impl Descriptor {
         Ok(())
     }
 
-    fn find(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+    fn find(&mut self, code: &'static Code, severity: Severity, at: u64, message: String) {
         self.findings.push(Finding { code, severity, at: Some(at), message });
     }
 
@@ -186,16 +187,16 @@ impl Descriptor {
         let more = odd.len().saturating_sub(LISTED);
         for (at, line) in odd.into_iter().take(LISTED) {
             let message = format!("invalid descriptor line: {line}");
-            self.find("vmdk.descriptor.odd-line", Severity::Warning, at, message);
+            self.find(codes::DESCRIPTOR_ODD_LINE, Severity::Warning, at, message);
         }
         if more > 0 {
             let message = format!("{more} more invalid lines");
-            self.find("vmdk.descriptor.odd-line", Severity::Warning, self.at, message);
+            self.find(codes::DESCRIPTOR_ODD_LINE, Severity::Warning, self.at, message);
         }
     }
 }
 
-/// Reject unsupported versions.
+/// Rejects unsupported versions.
 ///
 /// Version 2 marks encrypted disks, version 3 adds a file of changed blocks. The additions of version 4 (ESX
 /// 6.5 and later) are undocumented; its lines are the same as those of the other versions.
@@ -283,7 +284,7 @@ mod tests {
         let at = 512 + text.find("RW").unwrap() as u64;
         assert_eq!((found.lines[0].at, found.cid, found.findings.len()), (at, Some(0x5074_c169), 0));
         text.push_str("ddb.x = 1");
-        assert_eq!(read(&text).findings[0].code, "vmdk.descriptor.behind-end");
+        assert_eq!(read(&text).findings[0].code.id, "vmdk.descriptor.after-end");
     }
 
     #[test]
@@ -393,7 +394,7 @@ mod tests {
         let error = Descriptor::read(of("floppy").as_bytes(), 512).unwrap_err();
         assert_eq!(error.detail(), Some(&Unsupported::CreateType { at, name: "floppy".into() }));
         let missing = TEXT.replace("createType", "x");
-        assert_eq!(read(&missing).findings[0].code, "vmdk.descriptor.no-create-type");
+        assert_eq!(read(&missing).findings[0].code.id, "vmdk.descriptor.no-create-type");
     }
 
     #[test]
@@ -411,6 +412,6 @@ mod tests {
             ("é-s001.vmdk".as_bytes(), &b"\xe9-s001.vmdk"[..])
         );
         let unknown = String::from_utf8_lossy(&text).replace("windows-1252", "IBM850");
-        assert_eq!(read(&unknown).findings[0].code, "vmdk.descriptor.encoding");
+        assert_eq!(read(&unknown).findings[0].code.id, "vmdk.descriptor.encoding");
     }
 }

@@ -11,7 +11,7 @@ use crate::layout::SECTOR;
 use crate::write_options::{Adapter, WriteOptions};
 
 /// Largest number of cylinders of an IDE disk.
-const MOST_IDE_CYLINDERS: u64 = 16383;
+const MAX_IDE_CYLINDERS: u64 = 16383;
 /// The CID that means "no parent".
 const NO_PARENT: u32 = u32::MAX;
 
@@ -57,7 +57,7 @@ fn database(options: &WriteOptions, cid: u32) -> String {
     let (heads, track) = options.adapter.track(sectors);
     let mut cylinders = sectors / (heads * track);
     if options.adapter == Adapter::Ide {
-        cylinders = cylinders.min(MOST_IDE_CYLINDERS);
+        cylinders = cylinders.min(MAX_IDE_CYLINDERS);
     }
     let (adapter, version) = (options.adapter.name(), options.hardware_version.number());
     let (long_id, uuid) = (long_content_id(options.uuid, cid), device_uuid(options.uuid));

@@ -45,7 +45,7 @@ impl DiskMap for Map {
         check::check(self, files, found)
     }
 
-    /// Compare the redundant directories with those in use.
+    /// Compares the redundant directories with those in use.
     fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
         check::cross_check(self, files)
     }

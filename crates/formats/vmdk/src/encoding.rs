@@ -57,7 +57,7 @@ impl Charset {
         page.or_else(|| Encoding::for_label(lower.as_bytes())).filter(|found| found.is_ascii_compatible())
     }
 
-    /// Decode a name to UTF-8 if its bytes are valid in the declared encoding.
+    /// Decodes a name to UTF-8 if its bytes are valid in the declared encoding.
     pub(crate) fn read(&self, raw: &[u8]) -> Name {
         let bytes = raw.to_vec();
         if raw.is_ascii() {

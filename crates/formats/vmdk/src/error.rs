@@ -3,11 +3,13 @@
 use alloc::string::String;
 
 use imgprep_format_kit::HeaderCodes;
-use imgprep_map::{Class, Detail, Hint};
+use imgprep_map::{Class, Code, Detail, Hint};
+
+use crate::codes;
 
 /// Codes of header fields and of the tables that they reference.
 pub(crate) const HEADER_CODES: HeaderCodes =
-    HeaderCodes { field: "vmdk.header.field", past_end: "vmdk.table.past-end" };
+    HeaderCodes { field: codes::HEADER_FIELD, past_end: codes::TABLE_PAST_END };
 
 /// A file that contradicts itself or the specification.
 ///
@@ -85,7 +87,7 @@ pub enum Corrupt {
         "the stream ends at {end}, but bytes {end}..{file_len} follow, which are not all zeros: the file may be \
          two files in one"
     )]
-    StreamBehind {
+    StreamAfterEnd {
         /// Offset of the end of the stream.
         end: u64,
         /// Length of the file in bytes.
@@ -184,26 +186,26 @@ pub enum Corrupt {
 }
 
 impl Detail for Corrupt {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Magic { .. } => "vmdk.header.magic",
-            Self::Newlines { .. } => "vmdk.header.newlines",
-            Self::DirectoryShort { .. } => "vmdk.directory.too-short",
-            Self::Entry { .. } => "vmdk.table.entry",
-            Self::GrainLba { .. } => "vmdk.grain.lba",
-            Self::GrainLength { .. } => "vmdk.grain.length",
-            Self::StreamCut { .. } => "vmdk.stream.cut",
-            Self::StreamBehind { .. } => "vmdk.stream.behind-end",
-            Self::Footer { .. } => "vmdk.footer.field",
-            Self::FlatPastEnd { .. } => "vmdk.flat.past-end",
-            Self::ExtentSize { .. } => "vmdk.extent.size",
-            Self::ExtentLine { .. } => "vmdk.descriptor.extent-line",
-            Self::Value { .. } => "vmdk.descriptor.value",
-            Self::Twice { .. } => "vmdk.descriptor.twice",
-            Self::Nul { .. } => "vmdk.descriptor.nul",
-            Self::NoExtents { .. } => "vmdk.descriptor.no-extents",
-            Self::Parent { .. } => "vmdk.descriptor.parent",
-            Self::TooLarge { .. } => "vmdk.descriptor.too-large",
+            Self::Magic { .. } => codes::HEADER_MAGIC,
+            Self::Newlines { .. } => codes::HEADER_NEWLINES,
+            Self::DirectoryShort { .. } => codes::DIRECTORY_TOO_SHORT,
+            Self::Entry { .. } => codes::TABLE_ENTRY,
+            Self::GrainLba { .. } => codes::GRAIN_LBA,
+            Self::GrainLength { .. } => codes::GRAIN_LENGTH,
+            Self::StreamCut { .. } => codes::STREAM_CUT,
+            Self::StreamAfterEnd { .. } => codes::STREAM_AFTER_END,
+            Self::Footer { .. } => codes::FOOTER_FIELD,
+            Self::FlatPastEnd { .. } => codes::FLAT_PAST_END,
+            Self::ExtentSize { .. } => codes::EXTENT_SIZE,
+            Self::ExtentLine { .. } => codes::DESCRIPTOR_EXTENT_LINE,
+            Self::Value { .. } => codes::DESCRIPTOR_VALUE,
+            Self::Twice { .. } => codes::DESCRIPTOR_TWICE,
+            Self::Nul { .. } => codes::DESCRIPTOR_NUL,
+            Self::NoExtents { .. } => codes::DESCRIPTOR_NO_EXTENTS,
+            Self::Parent { .. } => codes::DESCRIPTOR_PARENT,
+            Self::TooLarge { .. } => codes::DESCRIPTOR_TOO_LARGE,
         }
     }
 
@@ -220,7 +222,7 @@ impl Detail for Corrupt {
             Self::Magic { .. } => 0,
             Self::Newlines { .. } => crate::layout::NEWLINES_AT,
             Self::StreamCut { file_len } | Self::FlatPastEnd { file_len, .. } => *file_len,
-            Self::StreamBehind { end, .. } => *end,
+            Self::StreamAfterEnd { end, .. } => *end,
             Self::DirectoryShort { at, .. }
             | Self::Entry { at, .. }
             | Self::GrainLba { at, .. }
@@ -403,26 +405,26 @@ pub enum Unsupported {
 }
 
 impl Detail for Unsupported {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Version { .. } => "vmdk.header.version",
-            Self::Physical { .. } | Self::PhysicalFile { .. } => "vmdk.descriptor.physical",
-            Self::CreateType { .. } => "vmdk.descriptor.create-type",
-            Self::ExtentType { .. } => "vmdk.descriptor.extent-type",
-            Self::NoAccess { .. } => "vmdk.extent.no-access",
-            Self::Alone { .. } => "vmdk.extent.alone",
-            Self::NotOpened { .. } => "vmdk.extent.not-opened",
-            Self::GrainSize { .. } => "vmdk.header.grain-size",
-            Self::Compression { .. } => "vmdk.header.compression",
-            Self::Journal { .. } => "vmdk.sesparse.journal",
-            Self::SeField { .. } => "vmdk.sesparse.field",
-            Self::Encrypted { .. } => "vmdk.descriptor.encrypted",
-            Self::EmbeddedExtents { .. } => "vmdk.descriptor.embedded-extents",
-            Self::DescriptorTooLong { .. } => "vmdk.limit.descriptor",
-            Self::TooManyGrains { .. } => "vmdk.limit.grains",
-            Self::WriteDiskTooLarge { .. } => "vmdk.write.disk-too-large",
-            Self::WriteFileTooLarge => "vmdk.write.file-too-large",
-            Self::WriteName { .. } => "vmdk.write.name",
+            Self::Version { .. } => codes::HEADER_VERSION,
+            Self::Physical { .. } | Self::PhysicalFile { .. } => codes::DESCRIPTOR_PHYSICAL,
+            Self::CreateType { .. } => codes::DESCRIPTOR_CREATE_TYPE,
+            Self::ExtentType { .. } => codes::DESCRIPTOR_EXTENT_TYPE,
+            Self::NoAccess { .. } => codes::EXTENT_NO_ACCESS,
+            Self::Alone { .. } => codes::EXTENT_ALONE,
+            Self::NotOpened { .. } => codes::EXTENT_NOT_OPENED,
+            Self::GrainSize { .. } => codes::HEADER_GRAIN_SIZE,
+            Self::Compression { .. } => codes::HEADER_COMPRESSION,
+            Self::Journal { .. } => codes::SESPARSE_JOURNAL,
+            Self::SeField { .. } => codes::SESPARSE_FIELD,
+            Self::Encrypted { .. } => codes::DESCRIPTOR_ENCRYPTED,
+            Self::EmbeddedExtents { .. } => codes::DESCRIPTOR_EMBEDDED_EXTENTS,
+            Self::DescriptorTooLong { .. } => codes::LIMIT_DESCRIPTOR,
+            Self::TooManyGrains { .. } => codes::LIMIT_GRAINS,
+            Self::WriteDiskTooLarge { .. } => codes::WRITE_DISK_TOO_LARGE,
+            Self::WriteFileTooLarge => codes::WRITE_FILE_TOO_LARGE,
+            Self::WriteName { .. } => codes::WRITE_NAME,
         }
     }
 

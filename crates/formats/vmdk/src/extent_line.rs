@@ -44,7 +44,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Decode the name to UTF-8 and keep its original bytes as an alternative.
+    /// Decodes the name to UTF-8 and keeps its original bytes as an alternative.
     pub(crate) fn decode(&mut self, charset: &Charset) {
         let Some((_, bytes)) = &mut self.name else { return };
         let name = charset.read(bytes);
@@ -68,7 +68,7 @@ pub(crate) fn is_extent_line(line: &[u8]) -> bool {
     !rest.is_empty() && [&b"RW"[..], b"RDONLY", b"NOACCESS"].contains(&word)
 }
 
-/// Parse one line without surrounding blanks, at file offset `at`.
+/// Parses one line without surrounding blanks, at file offset `at`.
 pub(crate) fn read(line: &[u8], at: u64) -> Result<Line, Problem> {
     let bad = |reason| Problem::Corrupt(Corrupt::ExtentLine { at, line: shown(line), reason });
     let (access, rest) = word(line);
@@ -97,12 +97,12 @@ pub(crate) fn read(line: &[u8], at: u64) -> Result<Line, Problem> {
     }
     let (first, last) = quotes(rest).ok_or_else(|| bad("no file name in quotes follows the type"))?;
     // OK: the indices of two bytes.
-    let (name, behind) = (&rest[first + 1..last], trim(&rest[last + 1..]));
+    let (name, after) = (&rest[first + 1..last], trim(&rest[last + 1..]));
     if let Storage::Flat { at: place } = &mut line_out.storage {
-        let offset = if behind.is_empty() { Some(0) } else { number(behind) };
+        let offset = if after.is_empty() { Some(0) } else { number(after) };
         let offset = offset.ok_or_else(|| bad("the name is not followed by an offset in sectors"))?;
         *place = offset.checked_mul(SECTOR).ok_or_else(|| bad("the offset is larger than any file"))?;
-    } else if !behind.is_empty() && number(behind) != Some(0) {
+    } else if !after.is_empty() && number(after) != Some(0) {
         return Err(bad("only a flat extent may have text after its name"));
     }
     // OK: `rest` is the line's end.
@@ -139,7 +139,7 @@ fn trim(bytes: &[u8]) -> &[u8] {
     bytes.trim_ascii()
 }
 
-/// Parse decimal digits; `None` for other characters and more than 64 bits.
+/// Parses decimal digits; `None` for other characters and more than 64 bits.
 pub(crate) fn number(word: &[u8]) -> Option<u64> {
     let text =
         core::str::from_utf8(word).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;

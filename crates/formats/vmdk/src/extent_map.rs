@@ -83,13 +83,13 @@ impl ExtentMap<'_> {
         Ok(table.filter(|table| !holes.has(table)))
     }
 
-    /// Attach this extent's file and the affected part of the disk to an error.
+    /// Attaches this extent's file and the affected part of the disk to an error.
     fn lost(&self, error: Error, part: &Range<u64>) -> Error {
         let start = self.part.disk.start;
         error.in_file(self.part.file).hitting(start + part.start..start + part.end)
     }
 
-    /// Push the grains of one table that intersect `wanted`.
+    /// Pushes the grains of one table that intersect `wanted`.
     fn table(
         &self,
         file: &dyn ReadAt,

@@ -7,9 +7,9 @@ use core::ops::Range;
 
 use imgprep_map::{Error, FilePart};
 
-use crate::Unsupported;
 use crate::descriptor_text::WrittenExtent;
 use crate::layout::SECTOR;
+use crate::{Subformat, Unsupported};
 
 /// Bytes of the disk per split extent: 2 GiB minus 1 MiB, as in vendor images.
 ///
@@ -18,7 +18,7 @@ pub(crate) const SPLIT: u64 = 2047 << 20;
 /// Largest number of split extents.
 ///
 /// Writing and verifying keep two files open for each, and 1024 is a common limit.
-pub(crate) const MOST_EXTENTS: u64 = 480;
+pub(crate) const MAX_EXTENTS: u64 = 480;
 /// Address of the descriptor, after all extents.
 pub(crate) const DESCRIPTOR_AT: u64 = 1 << 62;
 
@@ -55,14 +55,26 @@ pub(crate) struct ExtentFile {
 pub(crate) fn split(name: &str, size: u64, kind: char) -> Result<Vec<ExtentFile>, Error> {
     // An empty disk has one empty extent.
     let count = size.div_ceil(SPLIT).max(1);
-    if count > MOST_EXTENTS {
-        return Err(Unsupported::WriteDiskTooLarge { size, most: MOST_EXTENTS * SPLIT }.into());
+    if count > MAX_EXTENTS {
+        return Err(Unsupported::WriteDiskTooLarge { size, most: MAX_EXTENTS * SPLIT }.into());
     }
     let extent = |index| ExtentFile {
         name: extent_name(name, &format!("{kind}{:03}", index + 1)),
         disk: index * SPLIT..size.min((index + 1) * SPLIT),
     };
     Ok((0..count).map(extent).collect())
+}
+
+/// The names of all extents that an image in the file `name` can have, whatever its size.
+pub fn extent_names(subformat: Subformat, name: &str) -> Vec<String> {
+    let split = |kind| split(name, MOST_EXTENTS * SPLIT, kind).unwrap_or_default();
+    let names = |extents: Vec<ExtentFile>| extents.into_iter().map(|extent| extent.name).collect();
+    match subformat {
+        Subformat::MonolithicFlat => Vec::from([extent_name(name, "flat")]),
+        Subformat::SplitFlat => names(split('f')),
+        Subformat::SplitSparse => names(split('s')),
+        Subformat::MonolithicSparse | Subformat::StreamOptimized { .. } => Vec::new(),
+    }
 }
 
 impl ExtentFile {
@@ -103,7 +115,7 @@ mod tests {
     #[test]
     fn names_that_a_descriptor_cannot_contain_are_rejected() {
         for name in ["", "a\".vmdk", "a\nb.vmdk", "a\u{7f}.vmdk", "a\u{fffd}.vmdk"] {
-            assert_eq!(check_name(name).unwrap_err().code(), "vmdk.write.name", "{name:?}");
+            assert_eq!(check_name(name).unwrap_err().code().id, "vmdk.write.name", "{name:?}");
         }
         assert!(check_name("a b ü.vmdk").is_ok());
     }
@@ -115,7 +127,7 @@ mod tests {
         assert_eq!(lens(0).unwrap(), [0]);
         assert_eq!(lens(SPLIT).unwrap(), [SPLIT]);
         assert_eq!(lens(SPLIT + 512).unwrap(), [SPLIT, 512]);
-        let most = MOST_EXTENTS * SPLIT;
+        let most = MAX_EXTENTS * SPLIT;
         assert_eq!(split("a.vmdk", most, 'f').unwrap().last().unwrap().name, "a-f480.vmdk");
         let error = lens(most + 512).unwrap_err();
         assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size: most + 512, most }));

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use imgprep_map::{ImageName, Report, Severity};
+use imgprep_map::{Code, ImageName, Report, Severity};
 
 /// A report on one file; messages begin with the file's name.
 pub(crate) struct FileReport<'r, 'f> {
@@ -12,15 +12,15 @@ pub(crate) struct FileReport<'r, 'f> {
 }
 
 impl FileReport<'_, '_> {
-    pub(crate) fn warning(&mut self, code: &'static str, at: u64, message: String) {
+    pub(crate) fn warning(&mut self, code: &'static Code, at: u64, message: String) {
         self.add(code, Severity::Warning, at, message);
     }
 
-    pub(crate) fn note(&mut self, code: &'static str, at: u64, message: String) {
+    pub(crate) fn note(&mut self, code: &'static Code, at: u64, message: String) {
         self.add(code, Severity::Note, at, message);
     }
 
-    pub(crate) fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+    pub(crate) fn add(&mut self, code: &'static Code, severity: Severity, at: u64, message: String) {
         let message = if self.name.is_empty() { message } else { format!("{}: {message}", self.name) };
         self.report.add(code, severity, at, message);
     }

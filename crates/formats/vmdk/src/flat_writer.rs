@@ -15,7 +15,7 @@ use crate::write_options::WriteOptions;
 /// Largest disk in one flat extent: 1 EiB.
 ///
 /// The address of the descriptor follows it.
-const MOST: u64 = 1 << 60;
+const MAX_DISK_SIZE: u64 = 1 << 60;
 
 /// Writer of flat images.
 pub(crate) struct FlatWriter {
@@ -28,8 +28,8 @@ impl FlatWriter {
     pub(crate) fn monolithic(options: WriteOptions, name: &str) -> Result<Self, Error> {
         check_name(name)?;
         let size = options.disk_size;
-        if size > MOST {
-            return Err(Unsupported::WriteDiskTooLarge { size, most: MOST }.into());
+        if size > MAX_DISK_SIZE {
+            return Err(Unsupported::WriteDiskTooLarge { size, most: MAX_DISK_SIZE }.into());
         }
         Ok(Self { options, extents: vec![ExtentFile { name: extent_name(name, "flat"), disk: 0..size }] })
     }

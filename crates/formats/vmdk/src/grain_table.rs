@@ -13,7 +13,7 @@ pub(crate) const ENTRIES: u64 = 512;
 /// Bytes of a written grain table.
 pub(crate) const TABLE_BYTES: u64 = ENTRIES * 4;
 /// Tables of the largest written directory: QEMU's limit.
-pub(crate) const MOST_TABLES: u64 = 32 << 20;
+pub(crate) const MAX_TABLES: u64 = 32 << 20;
 
 /// A grain table and its index in the directory.
 pub(crate) struct GrainTable {
@@ -27,7 +27,7 @@ impl GrainTable {
         Self { index, entries: vec![0; usize_of(ENTRIES)] }
     }
 
-    /// Set the entry of the extent's grain `grain`, stored at file offset `at`.
+    /// Sets the entry of the extent's grain `grain`, stored at file offset `at`.
     pub(crate) fn set(&mut self, grain: u64, at: u64) -> Result<(), Error> {
         let sector = sector_of(at)?;
         // OK: less than the number of entries.
@@ -41,7 +41,7 @@ impl GrainTable {
     }
 }
 
-/// Encode entries as stored in the file.
+/// Encodes entries as stored in the file.
 pub(crate) fn entry_bytes(entries: &[u32]) -> Vec<u8> {
     entries.iter().flat_map(|entry| entry.to_le_bytes()).collect()
 }
@@ -58,8 +58,8 @@ pub(crate) fn tables_of(capacity: u64, grain: u64) -> u64 {
 
 /// Fails if the directory of the disk would exceed QEMU's limit.
 pub(crate) fn check_disk_size(size: u64, grain: u64) -> Result<(), Error> {
-    if tables_of(size, grain) > MOST_TABLES {
-        return Err(Unsupported::WriteDiskTooLarge { size, most: MOST_TABLES * ENTRIES * grain }.into());
+    if tables_of(size, grain) > MAX_TABLES {
+        return Err(Unsupported::WriteDiskTooLarge { size, most: MAX_TABLES * ENTRIES * grain }.into());
     }
     Ok(())
 }

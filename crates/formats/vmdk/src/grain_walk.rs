@@ -8,7 +8,7 @@ use imgprep_map::{Error, ReadAt};
 use crate::holes::Holes;
 use crate::tables::{Grain, Tables};
 
-/// Visit the entries `entries` of directories with the same number of entries.
+/// Visits the entries `entries` of directories with the same number of entries.
 ///
 /// Entries are visited one at a time. Where all directories are holes of the file, the entries are visited as
 /// one run (`true`); they are zero and are not read.
@@ -39,7 +39,7 @@ pub(crate) fn walk_directories<const D: usize>(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Visit the entries `grains` of table `index`, with each grain's extent offset.
+/// Visits the entries `grains` of table `index`, with each grain's extent offset.
 ///
 /// Consecutive zeros are visited as one run.
 pub(crate) fn walk_table(
@@ -59,7 +59,7 @@ pub(crate) fn walk_table(
     }
 }
 
-/// Visit the grains that valid entries reference.
+/// Visits the grains that valid entries reference.
 ///
 /// The arguments are the file offset of the entry, the offset of the grain in the extent, and its state.
 pub(crate) fn walk_grains(

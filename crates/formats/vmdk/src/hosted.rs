@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Detail as _, Error, Finding, ParseOptions, ReadAt, Severity};
 
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::layout::{
     DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_MARKERS, FLAG_NEWLINES, FLAG_REDUNDANT, FLAG_ZEROED,
@@ -23,7 +24,7 @@ use crate::{Corrupt, Unsupported};
 /// Largest uncompressed grain in sectors: QEMU's limit of 1 GiB.
 const GRAIN_LIMIT: u64 = 1 << 21;
 /// Largest compressed grain in sectors: 32 MiB, as it is decompressed in memory.
-const PACKED_GRAIN_LIMIT: u64 = 1 << 16;
+const COMPRESSED_GRAIN_LIMIT: u64 = 1 << 16;
 /// Largest grain table in entries: constant in the specification, a limit in QEMU.
 const GTES_LIMIT: u32 = 512;
 
@@ -80,7 +81,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
     Ok(sparse)
 }
 
-/// Locate the grain directory.
+/// Locates the grain directory.
 ///
 /// A salvage may use the redundant directory or the markers instead.
 fn place_tables(
@@ -128,20 +129,20 @@ fn place_tables(
     Ok(())
 }
 
-/// Check the bytes after the end of a stream.
+/// Checks the bytes after the end of a stream.
 ///
 /// Zeros are accepted: tools that write whole blocks leave them.
 fn place_end(file: &dyn ReadAt, end: u64, sparse: &mut Sparse) -> Result<Option<Refusal>, Error> {
     let file_len = file.len();
     if stream::data_end(file)?.is_some_and(|data_end| data_end > end) {
-        let behind = Corrupt::StreamBehind { end, file_len };
-        let (code, severity, message) = (behind.code(), Severity::Error, behind.to_string());
+        let after = Corrupt::StreamAfterEnd { end, file_len };
+        let (code, severity, message) = (after.code(), Severity::Error, after.to_string());
         sparse.findings.push(Finding { code, severity, at: Some(end), message });
-        return Ok(Some(Refusal::Corrupt(behind)));
+        return Ok(Some(Refusal::Corrupt(after)));
     }
     if end < file_len {
         sparse.findings.push(Finding {
-            code: "vmdk.stream.zeros-behind",
+            code: codes::STREAM_ZEROS_AFTER,
             severity: Severity::Note,
             at: Some(end),
             message: format!("the stream ends at {end}, and bytes {end}..{file_len} are zeros"),
@@ -150,7 +151,7 @@ fn place_end(file: &dyn ReadAt, end: u64, sparse: &mut Sparse) -> Result<Option<
     Ok(None)
 }
 
-/// Locate the redundant directory. It is only read if the other one is lost.
+/// Locates the redundant directory. It is only read if the other one is lost.
 fn place_redundant(file: &dyn ReadAt, raw: &RawHosted, tables: &mut Tables, sparse: &mut Sparse) {
     if raw.flags & FLAG_REDUNDANT == 0 || raw.rgd_offset == 0 || raw.rgd_offset == DIRECTORY_AT_END {
         return;
@@ -160,7 +161,7 @@ fn place_redundant(file: &dyn ReadAt, raw: &RawHosted, tables: &mut Tables, spar
         tables.redundant = Some(start);
     } else {
         sparse.findings.push(Finding {
-            code: "vmdk.redundant.past-end",
+            code: codes::REDUNDANT_PAST_END,
             severity: Severity::Warning,
             at: Some(48),
             message: format!("the redundant grain directory at {start} is outside the file"),
@@ -180,7 +181,7 @@ fn check_fields(raw: &RawHosted) -> Result<(), Error> {
     if raw.grain_size < 8 || !raw.grain_size.is_power_of_two() {
         return Err(HEADER_CODES.field(20, "grainSize", "a power of two, 8 sectors or more", raw.grain_size));
     }
-    let limit = if raw.flags & FLAG_COMPRESSED == 0 { GRAIN_LIMIT } else { PACKED_GRAIN_LIMIT };
+    let limit = if raw.flags & FLAG_COMPRESSED == 0 { GRAIN_LIMIT } else { COMPRESSED_GRAIN_LIMIT };
     if raw.grain_size > limit {
         return Err(Unsupported::GrainSize { at: 20, sectors: raw.grain_size, limit }.into());
     }
@@ -215,7 +216,7 @@ fn findings(raw: &RawHosted) -> Vec<Finding> {
     let mut findings = Vec::new();
     if raw.unclean_shutdown != 0 {
         findings.push(Finding {
-            code: "vmdk.header.dirty",
+            code: codes::HEADER_DIRTY,
             severity: Severity::Warning,
             at: Some(72),
             message: "the extent was not closed properly: its last writes may be missing".into(),
@@ -224,7 +225,7 @@ fn findings(raw: &RawHosted) -> Vec<Finding> {
     let unknown = raw.flags & !KNOWN_FLAGS;
     if unknown != 0 {
         findings.push(Finding {
-            code: "vmdk.header.flags",
+            code: codes::HEADER_FLAGS,
             severity: Severity::Warning,
             at: Some(8),
             message: format!("unknown flags {unknown:#x}"),
@@ -327,7 +328,7 @@ mod tests {
         let cut = read(&vec![b'K'; 511], &ParseOptions::default()).err().unwrap();
         assert_eq!(
             cut.detail(),
-            Some(&Invalid::HeaderCut { code: "vmdk.header.cut", expected: 512, file_len: 511 })
+            Some(&Invalid::HeaderCut { code: codes::HEADER_CUT, expected: 512, file_len: 511 })
         );
     }
 
@@ -349,7 +350,7 @@ mod tests {
     #[test]
     fn oddities_are_findings() {
         let codes = |edits: &[(usize, &[u8])]| -> Vec<_> {
-            with(edits).unwrap().findings.iter().map(|finding| (finding.code, finding.at)).collect()
+            with(edits).unwrap().findings.iter().map(|finding| (finding.code.id, finding.at)).collect()
         };
         assert_eq!(codes(&[(72, &[1])]), [("vmdk.header.dirty", Some(72))]);
         assert_eq!(codes(&[(11, &[0x80])]), [("vmdk.header.flags", Some(8))]);

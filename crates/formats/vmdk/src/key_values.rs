@@ -51,7 +51,7 @@ impl Values {
     }
 }
 
-/// Split a `KEY = "VALUE"` line; blanks and quotes are removed.
+/// Splits a `KEY = "VALUE"` line; blanks and quotes are removed.
 pub(crate) fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let equals = line.iter().position(|byte| *byte == b'=').filter(|_| !line.starts_with(b"#"))?;
     // OK: `equals` is the index of a byte.

@@ -85,7 +85,7 @@ impl RawHosted {
         }
     }
 
-    /// Encode the header: magic, fields, then zeros.
+    /// Encodes the header: magic, fields, then zeros.
     pub(crate) fn encode(&self) -> [u8; HOSTED_BYTES] {
         let mut bytes = [0; HOSTED_BYTES];
         let mut fields = FieldsMut::le(&mut bytes);
@@ -217,7 +217,7 @@ impl Marker {
         }
     }
 
-    /// Encode the sector of a marker.
+    /// Encodes the sector of a marker.
     ///
     /// For a grain, the payload replaces the zeros after the first 12 bytes.
     pub(crate) fn encode(self) -> [u8; MARKER_SECTOR] {

@@ -79,20 +79,21 @@ use crate::magic::Magic;
 use crate::sparse::Sparse;
 
 pub use error::{Corrupt, Unsupported};
+pub use file_names::extent_names;
 pub use layout::NAME;
 pub use write_options::{Adapter, GrainSize, HardwareVersion, Subformat, WriteOptions};
 pub use writer::writer;
 
-/// Detect the magic of each kind of extent file, or the text of a descriptor.
+/// Detects the magic of each kind of extent file, or the text of a descriptor.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
-    let says = match magic::magic(probe.head) {
+    let description = match magic::magic(probe.head) {
         Some(Magic::Hosted) => "magic \"KDMV\"",
         Some(Magic::Cowd) => "magic \"COWD\"",
         Some(Magic::Se) => "magic 0xcafebabe",
         None => return text_evidence(probe.head),
     };
-    let len = if says.ends_with("babe") { 8 } else { 4 };
-    Some(Evidence { at: 0, len, says: says.into() })
+    let len = if description.ends_with("babe") { 8 } else { 4 };
+    Some(Evidence { at: 0, len, description: description.into() })
 }
 
 /// Evidence for a descriptor.
@@ -107,20 +108,24 @@ fn text_evidence(head: &[u8]) -> Option<Evidence> {
         let magic = layout::TEXT_MAGIC;
         let start = (at + line.len() - line.trim_ascii_start().len()) as u64;
         if text.get(..magic.len()).is_some_and(|start| start.eq_ignore_ascii_case(magic)) {
-            return Some(Evidence { at: start, len: magic.len() as u64, says: "text descriptor".into() });
+            return Some(Evidence {
+                at: start,
+                len: magic.len() as u64,
+                description: "text descriptor".into(),
+            });
         }
         if !text.is_empty() && !text.starts_with(b"#") {
             let has = |word: &[u8]| head.windows(word.len()).any(|part| part == word);
             let is_version = text.starts_with(b"version") && has(b"\nCID=") && has(b"createType");
-            let says = "text descriptor without its first line".into();
-            return is_version.then_some(Evidence { at: start, len: text.len() as u64, says });
+            let description = "text descriptor without its first line".into();
+            return is_version.then_some(Evidence { at: start, len: text.len() as u64, description });
         }
         at += line.len() + 1;
     }
     None
 }
 
-/// Parse an image: its descriptor and, once they are opened, its extents.
+/// Parses an image: its descriptor and, once they are opened, its extents.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let Some(magic) = magic::magic(&magic::head(file)?) else {
         // OK: at most 64 KiB.
@@ -164,7 +169,7 @@ fn embedded(
     Ok(Some(Descriptor::read(&text, at)?).filter(Descriptor::is_any))
 }
 
-/// Read the bytes of a descriptor; `at` is the offset of its length field.
+/// Reads the bytes of a descriptor; `at` is the offset of its length field.
 fn text<'f>(
     file: &'f dyn ReadAt,
     range: Range<u64>,

@@ -74,7 +74,7 @@ impl Map {
         run.filter(is_like).last().map_or(part.disk.end, |last| last.disk.end).min(end)
     }
 
-    /// Push the extents of `part` in `wanted`, a non-empty range inside the part.
+    /// Pushes the extents of `part` in `wanted`, a non-empty range inside the part.
     fn walk_part(
         &self,
         files: &dyn Files,
@@ -184,11 +184,11 @@ mod tests {
         let (map, file) = huge();
         let mut codes = Vec::new();
         let checked = map.check(&(&file as &dyn ReadAt), &mut |finding| {
-            codes.push(finding.code);
+            codes.push(finding.code.id);
             ControlFlow::Continue(())
         });
         let checked = checked.unwrap();
         assert_eq!((checked.total, checked.allocated), (Some(1 << 49), Some(0)));
-        assert_eq!(codes, ["vmdk.check.leak"; 3], "before, between and behind the directories");
+        assert_eq!(codes, ["vmdk.check.leak"; 3], "before, between and after the directories");
     }
 }

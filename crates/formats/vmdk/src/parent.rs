@@ -36,7 +36,7 @@ pub(crate) struct Parent {
 }
 
 impl Parent {
-    /// Read the parent's id and name.
+    /// Reads the parent's id and name.
     ///
     /// An id without a name, or a name without an id, is an error.
     pub(crate) fn read(values: &Values, charset: &Charset) -> Result<Option<Self>, Error> {

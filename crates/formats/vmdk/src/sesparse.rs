@@ -82,7 +82,7 @@ fn check_fields(raw: &RawSe) -> Result<(), Error> {
     Ok(())
 }
 
-/// Check in the volatile header that the journal contains no pending changes.
+/// Checks in the volatile header that the journal contains no pending changes.
 fn check_volatile(file: &dyn ReadAt, raw: &RawSe) -> Result<(), Error> {
     let at = inside(file, 80, "volatileHeaderOffset", raw.volatile.0)?;
     if at == 0 {
@@ -99,7 +99,7 @@ fn check_volatile(file: &dyn ReadAt, raw: &RawSe) -> Result<(), Error> {
     Ok(())
 }
 
-/// Convert a location in sectors to bytes; fails past the end of the file.
+/// Converts a location in sectors to bytes; fails past the end of the file.
 fn inside(file: &dyn ReadAt, at: u64, name: &'static str, sectors: u64) -> Result<u64, Error> {
     match bytes(at, name, sectors)? {
         start if start <= file.len() => Ok(start),
@@ -154,7 +154,7 @@ mod tests {
 
     fn refused(edits: &[(usize, &[u8])]) -> (&'static str, Option<u64>) {
         let error = with(edits).err().unwrap_or_else(|| panic!("{edits:?} is read"));
-        (error.code(), error.at())
+        (error.code().id, error.at())
     }
 
     #[test]

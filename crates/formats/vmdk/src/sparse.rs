@@ -7,6 +7,7 @@ use core::ops::Range;
 use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, Finding, ReadAt, Severity};
 
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::layout::SECTOR;
 use crate::part::Kind;
@@ -34,17 +35,17 @@ pub(crate) struct Sparse {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Read the whole header; fails if the file is too short.
+/// Reads the whole header; fails if the file is too short.
 pub(crate) fn header<const N: usize>(file: &dyn ReadAt) -> Result<[u8; N], Error> {
     if file.len() < N as u64 {
         return Err(
-            Invalid::HeaderCut { code: "vmdk.header.cut", expected: N as u64, file_len: file.len() }.into()
+            Invalid::HeaderCut { code: codes::HEADER_CUT, expected: N as u64, file_len: file.len() }.into()
         );
     }
     Ok(file.array(0)?)
 }
 
-/// Convert a size or location in sectors to bytes.
+/// Converts a size or location in sectors to bytes.
 pub(crate) fn bytes(at: u64, name: &'static str, sectors: u64) -> Result<u64, Error> {
     sectors
         .checked_mul(SECTOR)
@@ -76,13 +77,13 @@ pub(crate) fn scan_directories(file: &dyn ReadAt, tables: &Tables) -> Vec<Findin
         };
         let message =
             format!("grain directory entries that reference no table inside the file: {count}{remedy}");
-        let (code, severity) = ("vmdk.directory.entries", Severity::Error);
+        let (code, severity) = (codes::DIRECTORY_ENTRIES, Severity::Error);
         findings.push(Finding { code, severity, at: Some(at), message });
     }
     if let Some(Some((at, count))) = redundant {
         let message =
             format!("redundant grain directory entries that reference no table inside the file: {count}");
-        let (code, severity) = ("vmdk.redundant.entries", Severity::Warning);
+        let (code, severity) = (codes::REDUNDANT_ENTRIES, Severity::Warning);
         findings.push(Finding { code, severity, at: Some(at), message });
     }
     findings

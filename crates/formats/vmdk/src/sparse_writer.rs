@@ -81,7 +81,7 @@ impl ExtentLayout {
         }
     }
 
-    /// Write the header and both directories of the file that begins at `base`.
+    /// Writes the header and both directories of the file that begins at `base`.
     pub(crate) fn begin(&self, base: u64, descriptor: &[u8], out: &mut dyn Emit) -> Result<(), Error> {
         out.write(base, &self.header().encode())?;
         out.write(base + SECTOR, descriptor)?;
@@ -96,7 +96,7 @@ impl ExtentLayout {
         Ok(())
     }
 
-    /// Write both copies of a table of the file that begins at `base`.
+    /// Writes both copies of a table of the file that begins at `base`.
     pub(crate) fn write_table(&self, base: u64, table: &GrainTable, out: &mut dyn Emit) -> Result<(), Error> {
         let bytes = table.bytes();
         self.directories()
@@ -176,7 +176,7 @@ impl SparseWriter {
         self.layout(self.current).write_table(self.current * STRIDE, &table, out)
     }
 
-    /// Start table `index` of the extent `extent`, unless it is the current one.
+    /// Starts table `index` of the extent `extent`, unless it is the current one.
     fn open_table(&mut self, extent: u64, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
         if extent == self.current && self.table.as_ref().is_some_and(|table| table.index == index) {
             return Ok(());

@@ -73,7 +73,7 @@ fn is_footer(file: &dyn ReadAt, at: u64) -> Result<bool, Error> {
     Ok(matches!(ends, (Marker::Footer(_), Marker::EndOfStream)))
 }
 
-/// Read the footer and compare it with the header.
+/// Reads the footer and compares it with the header.
 pub(crate) fn footer(file: &dyn ReadAt, header: &RawHosted) -> Result<Footer, Error> {
     let Some(at) = find(file)? else { return Ok(Footer::Missing) };
     let bytes: [u8; HOSTED_BYTES] = file.array(at)?;
@@ -98,7 +98,7 @@ pub(crate) fn footer(file: &dyn ReadAt, header: &RawHosted) -> Result<Footer, Er
     Ok(Footer::Found { at, gd_offset: raw.gd_offset, end: at + 2 * SECTOR })
 }
 
-/// Walk along the markers from the first grain on, without reading payloads.
+/// Walks along the markers from the first grain on, without reading payloads.
 ///
 /// Grains are written in disk order: everything after the last grain found is lost, unless the walk found a
 /// grain directory, which follows the last grain.

@@ -67,7 +67,7 @@ impl StreamWriter {
         }
     }
 
-    /// Write a marker and the structure that it precedes.
+    /// Writes a marker and the structure that it precedes.
     ///
     /// Returns the offset of the structure.
     fn put(&mut self, marker: Marker, bytes: &[u8], out: &mut dyn Emit) -> Result<u64, Error> {
@@ -78,7 +78,7 @@ impl StreamWriter {
         Ok(at)
     }
 
-    /// Write the current table and start table `index`, unless it is the current one.
+    /// Writes the current table and starts table `index`, unless it is the current one.
     fn open_table(&mut self, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
         if self.table.as_ref().is_none_or(|table| table.index != index) {
             self.close_table(out)?;
@@ -90,7 +90,7 @@ impl StreamWriter {
     fn close_table(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         let Some(table) = self.table.take() else { return Ok(()) };
         let at = self.put(Marker::GrainTable(TABLE_BYTES / SECTOR), &table.bytes(), out)?;
-        // OK: at most `MOST_TABLES`.
+        // OK: at most `MAX_TABLES`.
         self.directory.resize(usize_of(table.index), 0);
         self.directory.push(sector_of(at)?);
         Ok(())
@@ -117,7 +117,7 @@ impl ImageWriter for StreamWriter {
         out.write(SECTOR, &embedded(&descriptor_text(&self.options, [extent])))
     }
 
-    /// Write a grain: sector number, payload length and payload, padded to a sector.
+    /// Writes a grain: sector number, payload length and payload, padded to a sector.
     fn place(&mut self, block: u64, stored: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {
         let per_table = TABLE_BYTES / 4;
         self.open_table(block / per_table, out)?;
@@ -139,7 +139,7 @@ impl ImageWriter for StreamWriter {
     fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {
         self.close_table(out)?;
         let len = self.directory_len();
-        // OK: at most `MOST_TABLES` entries, padded to a sector.
+        // OK: at most `MAX_TABLES` entries, padded to a sector.
         self.directory.resize(usize_of(len / 4), 0);
         let directory = entry_bytes(&self.directory);
         let at = self.put(Marker::GrainDirectory(len / SECTOR), &directory, out)?;

@@ -6,6 +6,7 @@ use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, ReadAt};
 
 use crate::Corrupt;
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
 
@@ -118,7 +119,7 @@ impl Tables {
         Ok(Some(start..start + needed))
     }
 
-    /// Read the directory or table entry at file offset `at`.
+    /// Reads the directory or table entry at file offset `at`.
     pub(crate) fn read_entry(&self, file: &dyn ReadAt, at: u64) -> Result<u64, Error> {
         Ok(match self.entries {
             Entries::Se { .. } => u64::from_le_bytes(file.array(at)?),
@@ -147,7 +148,7 @@ impl Tables {
         Err(Corrupt::Entry { at, table: DIRECTORY, found, reason })
     }
 
-    /// Decode the table entry `found` at file offset `at`.
+    /// Decodes the table entry `found` at file offset `at`.
     pub(crate) fn grain(&self, found: u64, at: u64) -> Result<Grain, Corrupt> {
         let bad = |reason| Err(Corrupt::Entry { at, table: "grain table", found, reason });
         match self.entries {
@@ -231,7 +232,7 @@ impl Tables {
 
 /// The error of the entry at `at`, whose data extends past the end of the file.
 pub(crate) fn past_end(at: u64, data: Range<u64>, file_len: u64) -> Error {
-    let (code, Range { start, end }) = ("vmdk.grain.past-end", data);
+    let (code, Range { start, end }) = (codes::GRAIN_PAST_END, data);
     Invalid::DataPastEnd { code, at, start, end, file_len }.into()
 }
 
@@ -328,7 +329,7 @@ mod tests {
         tables.redundant = Some(8192);
         let error = tables.table(&file, 0).unwrap_err();
         let want = Invalid::TablePastEnd {
-            code: "vmdk.table.past-end",
+            code: codes::TABLE_PAST_END,
             at: 4096,
             table: "the grain table",
             start: 0xff * 512,
@@ -360,7 +361,7 @@ mod tests {
             let error = at(head(8, u32::try_from(found).unwrap())).unwrap_err();
             assert_eq!(error.detail(), Some(&Corrupt::GrainLength { at: 1032, limit: 8192, found }));
         }
-        let (code, start, end) = ("vmdk.grain.past-end", 1024, 2049);
+        let (code, start, end) = (codes::GRAIN_PAST_END, 1024, 2049);
         let past = Invalid::DataPastEnd { code, at: 77, start, end, file_len: 2048 };
         assert_eq!(at(head(8, 1013)).unwrap_err().detail(), Some(&past));
     }

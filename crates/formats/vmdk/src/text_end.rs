@@ -5,14 +5,15 @@ use alloc::string::String;
 use imgprep_map::{Finding, Severity};
 
 use crate::Corrupt;
+use crate::codes;
 use crate::extent_line::{is_extent_line, shown};
 use crate::key_values::{is_decisive, key_and_value};
 
-/// Check the bytes after the NUL at `end` of a text at file offset `at`.
+/// Checks the bytes after the NUL at `end` of a text at file offset `at`.
 ///
 /// A writer that replaces a longer text may leave the rest of it. A NUL inside a line, or before lines that
 /// determine the disk's contents, is damage: without these lines the descriptor describes another disk.
-pub(crate) fn behind(text: &[u8], end: usize, at: u64) -> Result<Option<Finding>, Corrupt> {
+pub(crate) fn trailing(text: &[u8], end: usize, at: u64) -> Result<Option<Finding>, Corrupt> {
     let rest = text.get(end..).unwrap_or_default();
     let Some(first) = rest.iter().position(|byte| *byte != 0) else { return Ok(None) };
     let before = end.checked_sub(1).and_then(|index| text.get(index));
@@ -25,7 +26,7 @@ pub(crate) fn behind(text: &[u8], end: usize, at: u64) -> Result<Option<Finding>
         return Err(Corrupt::Nul { at: at + end as u64, line: shown(line) });
     }
     let message = String::from("bytes follow the end of the text");
-    let (code, severity, at) = ("vmdk.descriptor.behind-end", Severity::Warning, at + (end + first) as u64);
+    let (code, severity, at) = (codes::DESCRIPTOR_AFTER_END, Severity::Warning, at + (end + first) as u64);
     Ok(Some(Finding { code, severity, at: Some(at), message }))
 }
 
@@ -35,7 +36,7 @@ mod tests {
 
     fn found(text: &[u8]) -> Result<Option<u64>, (u64, String)> {
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-        match behind(text, end, 512) {
+        match trailing(text, end, 512) {
             Ok(finding) => Ok(finding.and_then(|finding| finding.at)),
             Err(Corrupt::Nul { at, line }) => Err((at, line)),
             Err(other) => panic!("{other:?}"),
@@ -43,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_and_old_text_behind_the_end_are_survived() {
+    fn padding_and_old_text_after_the_end_are_survived() {
         assert_eq!(found(b"CID=1\n"), Ok(None));
         assert_eq!(found(b"CID=1\n\0\0\0"), Ok(None));
         assert_eq!(found(b"CID=1\n\0x\n"), Ok(Some(519)));
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_decide_behind_a_nul_are_refused() {
+    fn lines_that_decide_after_a_nul_are_refused() {
         let refused = |at, line: &str| Err((at, line.into()));
         assert_eq!(found(b"CID=1\0parentCID=2\n"), refused(517, "parentCID=2"));
         assert_eq!(found(b"CID=1\n\0\0\0RW 8 ZERO\n"), refused(518, "RW 8 ZERO"));

@@ -82,7 +82,7 @@ impl ExtentUsage<'_> {
         }
     }
 
-    /// Visit the tables of a directory entry and of its redundant copy.
+    /// Visits the tables of a directory entry and of its redundant copy.
     fn directory_entry(
         &self,
         tables: &Tables,

@@ -9,7 +9,7 @@ use crate::sparse_writer::SparseWriter;
 use crate::stream_writer::StreamWriter;
 use crate::write_options::{Subformat, WriteOptions};
 
-/// Create the writer of an image.
+/// Creates the writer of an image.
 ///
 /// `name` is the file name; the extents of a multi-file image are named after it. Fails if the disk is too
 /// large for the subformat, or if a descriptor cannot contain the name.
@@ -65,7 +65,7 @@ mod tests {
         }
     }
 
-    /// Write an image with payloads of length `len`.
+    /// Writes an image with payloads of length `len`.
     ///
     /// Each payload is filled with the number of its grain.
     fn file(disk_size: u64, subformat: Subformat, grains: &[u64], len: usize) -> Vec<u8> {
@@ -123,7 +123,7 @@ mod tests {
         for subformat in [Subformat::MonolithicSparse, STREAM] {
             assert!(writer(options(most, subformat), "").is_ok());
             let error = writer(options(most + 512, subformat), "").err().unwrap();
-            assert_eq!(error.code(), "vmdk.write.disk-too-large");
+            assert_eq!(error.code().id, "vmdk.write.disk-too-large");
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size: most + 512, most }));
         }
     }
@@ -143,7 +143,7 @@ mod tests {
                     Err(error) => break error,
                 }
             };
-            assert_eq!(error.code(), "vmdk.write.file-too-large");
+            assert_eq!(error.code().id, "vmdk.write.file-too-large");
             assert!(((2 << 40) - (2 << 20)..2 << 40).contains(&at), "{subformat:?}: {at}");
         }
     }

@@ -1,6 +1,6 @@
 //! Checks for deviations from the files of the vendor's writer.
 //!
-//! They do not affect reading the disk: gaps between records, the page behind the records, sizes and marks of the
+//! They do not affect reading the disk: gaps between records, the page after the records, sizes and marks of the
 //! header. A deviation that the vendor's reader rejects or misreads is an error.
 
 use alloc::format;
@@ -8,8 +8,9 @@ use alloc::string::String;
 use core::ops::ControlFlow;
 
 use imgprep_format_kit::first_nonzero_in;
-use imgprep_map::{Error, Finding, LastHole, ReadAt, Severity};
+use imgprep_map::{Code, Error, Finding, LastHole, ReadAt, Severity};
 
+use crate::codes;
 use crate::layout::{BLOCK, COOKIE_ZVHD2, PAGE, RawHeader};
 use crate::record::Record;
 
@@ -20,7 +21,7 @@ const GIB: u64 = 1 << 30;
 ///
 /// The buffer of the ZVHD reader has a page and 4 MiB, the one of the ZVHD2 reader a few pages more. Neither reader
 /// checks the length of the record.
-const MOST_RECORD: u64 = PAGE + 2 * BLOCK;
+const MAX_RECORD: u64 = PAGE + 2 * BLOCK;
 
 /// Disk type of a dynamic disk, as in a VHD footer.
 const DYNAMIC: u32 = 4;
@@ -49,12 +50,12 @@ impl Marks {
 }
 
 /// Receiver of findings.
-pub(crate) struct Teller<'f>(pub(crate) &'f mut dyn FnMut(Finding) -> ControlFlow<()>);
+pub(crate) struct Reporter<'f>(pub(crate) &'f mut dyn FnMut(Finding) -> ControlFlow<()>);
 
-impl Teller<'_> {
+impl Reporter<'_> {
     pub(crate) fn add(
         &mut self,
-        code: &'static str,
+        code: &'static Code,
         severity: Severity,
         at: u64,
         message: String,
@@ -62,25 +63,25 @@ impl Teller<'_> {
         (self.0)(Finding { code, severity, at: Some(at), message })
     }
 
-    /// Check current size, disk type and application, in both formats.
+    /// Checks current size, disk type and application, in both formats.
     pub(crate) fn marks(&mut self, marks: &Marks) -> ControlFlow<()> {
         let whole = marks.original.div_ceil(GIB).saturating_mul(GIB);
         if marks.current != whole {
             let message = format!("current size is {}, expected the next whole GiB {whole}", marks.current);
-            self.add("zvhd.header.current-size", Severity::Error, marks.page + 48, message)?;
+            self.add(codes::HEADER_CURRENT_SIZE, Severity::Error, marks.page + 48, message)?;
         }
         if marks.disk_type != DYNAMIC {
             let message = format!("disk type is {}, expected {DYNAMIC}", marks.disk_type);
-            self.add("zvhd.header.disk-type", Severity::Warning, marks.page + 60, message)?;
+            self.add(codes::HEADER_DISK_TYPE, Severity::Warning, marks.page + 60, message)?;
         }
         if marks.application != *b"tap\0" {
             let message = format!("the application is {:02x?}, expected \"tap\"", marks.application);
-            self.add("zvhd.header.application", Severity::Warning, marks.page + 28, message)?;
+            self.add(codes::HEADER_APPLICATION, Severity::Warning, marks.page + 28, message)?;
         }
         ControlFlow::Continue(())
     }
 
-    /// Check the cookie of the header page between the records and the index.
+    /// Checks the cookie of the header page between the records and the index.
     ///
     /// Its checksum is not checked: it is stale in the vendor's own files.
     pub(crate) fn middle(&mut self, file: &dyn ReadAt, at: u64) -> Result<ControlFlow<()>, Error> {
@@ -89,41 +90,41 @@ impl Teller<'_> {
             return Ok(ControlFlow::Continue(()));
         }
         let message = format!("no header page after the records: found {found:02x?}");
-        Ok(self.add("zvhd.header.middle", Severity::Error, at, message))
+        Ok(self.add(codes::HEADER_MIDDLE, Severity::Error, at, message))
     }
 
-    /// Report a record that begins at `start` instead of `expected`.
+    /// Reports a record that begins at `start` instead of `expected`.
     pub(crate) fn place(&mut self, expected: u64, start: u64) -> ControlFlow<()> {
         if start == expected {
             return ControlFlow::Continue(());
         }
         let message = format!("the record begins at {start}, but the one before it ends at {expected}");
-        self.add("zvhd.record.gap", Severity::Error, start, message)
+        self.add(codes::RECORD_GAP, Severity::Error, start, message)
     }
 
-    /// Report a record longer than [`MOST_RECORD`].
+    /// Reports a record longer than [`MAX_RECORD`].
     ///
     /// Its payload is more than twice as long as the block that it decompresses to.
     pub(crate) fn size(&mut self, record: &Record) -> ControlFlow<()> {
-        if record.len <= MOST_RECORD {
+        if record.len <= MAX_RECORD {
             return ControlFlow::Continue(());
         }
         let len = record.len;
         let message =
-            format!("the record has {len} bytes, but the vendor's reader supports at most {MOST_RECORD}");
-        self.add("zvhd.record.size", Severity::Error, record.at, message)
+            format!("the record has {len} bytes, but the vendor's reader supports at most {MAX_RECORD}");
+        self.add(codes::RECORD_SIZE, Severity::Error, record.at, message)
     }
 
-    /// Report a gap between the last record and the header page behind the records.
+    /// Reports a gap between the last record and the header page after the records.
     pub(crate) fn last(&mut self, end: u64, middle: u64) -> ControlFlow<()> {
         if end == middle {
             return ControlFlow::Continue(());
         }
         let message = format!("the last record ends at {end}, but the page after it is at {middle}");
-        self.add("zvhd.record.gap", Severity::Error, end, message)
+        self.add(codes::RECORD_GAP, Severity::Error, end, message)
     }
 
-    /// Report nonzero bytes in the unused rest of the last index segment.
+    /// Reports nonzero bytes in the unused rest of the last index segment.
     ///
     /// The vendor's writer does not clear this memory, and no reader uses it.
     pub(crate) fn index_rest(
@@ -134,7 +135,7 @@ impl Teller<'_> {
     ) -> Result<ControlFlow<()>, Error> {
         if let Some((at, _)) = first_nonzero_in(file, &mut LastHole::default(), from..end)? {
             let message = "bytes follow the index entry of the last data block: they are ignored";
-            return Ok(self.add("zvhd.index.rest", Severity::Note, at, message.into()));
+            return Ok(self.add(codes::INDEX_REST, Severity::Note, at, message.into()));
         }
         Ok(ControlFlow::Continue(()))
     }

@@ -1,6 +1,8 @@
 //! Errors of ZVHD and ZVHD2 images.
 
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Code, Detail};
+
+use crate::codes;
 
 /// A file that violates the format or is inconsistent. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -145,7 +147,7 @@ pub enum Corrupt {
         /// Block by the record.
         found: u64,
     },
-    /// Bytes behind the last header page of a ZVHD.
+    /// Bytes after the last header page of a ZVHD.
     #[error("{found} bytes follow the last header page")]
     Trailing {
         /// Offset of the first one.
@@ -156,23 +158,23 @@ pub enum Corrupt {
 }
 
 impl Detail for Corrupt {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::TooShort { .. } => "zvhd.file.too-short",
-            Self::NoHeader { .. } => "zvhd.header.missing",
-            Self::Checksum { .. } => "zvhd.header.checksum",
-            Self::Field { .. } => "zvhd.header.field",
-            Self::BitmapCount { .. } => "zvhd.bitmap.count",
-            Self::BitmapPastEnd { .. } => "zvhd.bitmap.past-end",
-            Self::EntryBlock { .. } => "zvhd.index.block",
-            Self::EntryRange { .. } => "zvhd.index.range",
-            Self::RecordMagic { .. } => "zvhd.record.magic",
-            Self::RecordBlock { .. } => "zvhd.record.block",
-            Self::RecordLength { .. } => "zvhd.record.length",
-            Self::RecordEmpty { .. } => "zvhd.record.empty",
-            Self::RecordEnd { .. } => "zvhd.record.end-mark",
-            Self::RecordOrder { .. } => "zvhd.record.order",
-            Self::Trailing { .. } => "zvhd.file.trailing",
+            Self::TooShort { .. } => codes::FILE_TOO_SHORT,
+            Self::NoHeader { .. } => codes::HEADER_MISSING,
+            Self::Checksum { .. } => codes::HEADER_CHECKSUM,
+            Self::Field { .. } => codes::HEADER_FIELD,
+            Self::BitmapCount { .. } => codes::BITMAP_COUNT,
+            Self::BitmapPastEnd { .. } => codes::BITMAP_PAST_END,
+            Self::EntryBlock { .. } => codes::INDEX_BLOCK,
+            Self::EntryRange { .. } => codes::INDEX_RANGE,
+            Self::RecordMagic { .. } => codes::RECORD_MAGIC,
+            Self::RecordBlock { .. } => codes::RECORD_BLOCK,
+            Self::RecordLength { .. } => codes::RECORD_LENGTH,
+            Self::RecordEmpty { .. } => codes::RECORD_EMPTY,
+            Self::RecordEnd { .. } => codes::RECORD_END_MARK,
+            Self::RecordOrder { .. } => codes::RECORD_ORDER,
+            Self::Trailing { .. } => codes::FILE_TRAILING,
         }
     }
 
@@ -262,16 +264,16 @@ pub enum Unsupported {
 }
 
 impl Detail for Unsupported {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::BlockSize { .. } => "zvhd.header.block-size",
-            Self::IndexWithZeros { .. } => "zvhd.header.index-has-zeros",
-            Self::Compression { .. } => "zvhd.header.compression",
-            Self::Version { .. } => "zvhd.header.version",
-            Self::TooManyRecords { .. } => "zvhd.limit.records",
-            Self::DiskTooLarge { .. } => "zvhd.write.disk-too-large",
-            Self::IndexTooLarge => "zvhd.write.index-too-large",
-            Self::WriteCompression => "zvhd.write.packing",
+            Self::BlockSize { .. } => codes::HEADER_BLOCK_SIZE,
+            Self::IndexWithZeros { .. } => codes::HEADER_INDEX_HAS_ZEROS,
+            Self::Compression { .. } => codes::HEADER_COMPRESSION,
+            Self::Version { .. } => codes::HEADER_VERSION,
+            Self::TooManyRecords { .. } => codes::LIMIT_RECORDS,
+            Self::DiskTooLarge { .. } => codes::WRITE_DISK_TOO_LARGE,
+            Self::IndexTooLarge => codes::WRITE_INDEX_TOO_LARGE,
+            Self::WriteCompression => codes::WRITE_COMPRESSION,
         }
     }
 

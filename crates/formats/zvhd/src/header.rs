@@ -24,7 +24,7 @@ pub(crate) fn cookie_of(file: &dyn ReadAt) -> Result<&'static str, Error> {
     }
 }
 
-/// Read the header page at file offset `at`.
+/// Reads the header page at file offset `at`.
 ///
 /// Fails if its cookie is not `cookie` or its checksum is wrong.
 pub(crate) fn read(file: &dyn ReadAt, at: u64, cookie: [u8; 8]) -> Result<RawHeader, Error> {
@@ -51,7 +51,7 @@ fn checksum_before_hiding(raw: &RawHeader, checksum: u32) -> u32 {
     if raw.application.starts_with(b"tap") && is_early { checksum + u32::from(raw.hidden) } else { checksum }
 }
 
-/// Reject the value `found` of a header field unless it is `expected`.
+/// Rejects the value `found` of a header field unless it is `expected`.
 ///
 /// `page` is the file offset of the header page, `at` the offset of the field in it.
 pub(crate) fn require(
@@ -74,7 +74,7 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// Validate the sizes of the header page at file offset `page`.
+    /// Validates the sizes of the header page at file offset `page`.
     ///
     /// Fails if the current size is less than the original size.
     pub(crate) fn validate(raw: &RawHeader, page: u64) -> Result<Self, Corrupt> {

@@ -25,7 +25,7 @@ pub(crate) struct Index {
 pub(crate) type Segment = [u8; BITMAP_SEGMENT as usize];
 
 impl Index {
-    /// Count the bits of the bitmap.
+    /// Counts the bits of the bitmap.
     ///
     /// Fails if their number is not `data_blocks`, or if a bit past the last block is set. The caller has checked that
     /// the tables are inside the file.
@@ -52,7 +52,7 @@ impl Index {
         Ok(index)
     }
 
-    /// Reject bits that are set past the last block of the disk.
+    /// Rejects bits that are set past the last block of the disk.
     fn check_end(&self, segment: u64, bits: &Segment) -> Result<(), Corrupt> {
         let first = segment * PER_SEGMENT;
         for (byte, value) in (0..).zip(bits) {

@@ -121,7 +121,7 @@ impl RawHeader {
         }
     }
 
-    /// Encode the page with a computed checksum; ignore the field `checksum`.
+    /// Encodes the page with a computed checksum; ignores the field `checksum`.
     pub(crate) fn encode(&self) -> [u8; PAGE_BYTES] {
         let mut page = self.encode_as_is();
         let sum = checksum(&page);
@@ -129,7 +129,7 @@ impl RawHeader {
         page
     }
 
-    /// Encode the page with the value of the field `checksum`, even if it is wrong.
+    /// Encodes the page with the value of the field `checksum`, even if it is wrong.
     pub(crate) fn encode_as_is(&self) -> [u8; PAGE_BYTES] {
         let mut page = [0; PAGE_BYTES];
         let mut fields = FieldsMut::le(&mut page);
@@ -205,7 +205,7 @@ pub(crate) struct RawRecord {
 }
 
 impl RawRecord {
-    /// Decode a head, or return `None` if the magic is missing.
+    /// Decodes a head; `None` if the magic is missing.
     pub(crate) fn decode(head: &[u8; HEAD]) -> Option<Self> {
         let fields = Fields::le(head);
         head.starts_with(RECORD_MAGIC)

@@ -42,19 +42,19 @@ pub use new_header::WriteOptions;
 pub use zvhd_writer::ZvhdWriter;
 pub use zvhd2_writer::Zvhd2Writer;
 
-/// Detect ZVHD or ZVHD2 by the cookie of the first page.
+/// Detects ZVHD or ZVHD2 by the cookie of the first page.
 pub fn probe(probe: &Probe<'_>) -> Option<(&'static str, Evidence)> {
     let (name, cookie) = [(ZVHD, &layout::COOKIE_ZVHD[..]), (ZVHD2, &layout::COOKIE_ZVHD2[..])]
         .into_iter()
         .find(|(_, cookie)| probe.has(0, cookie))?;
-    let says = match name {
+    let description = match name {
         ZVHD => "cookie \"stream\"",
         _ => "cookie \"z2strm\"",
     };
-    Some((name, Evidence { at: 0, len: cookie.len() as u64, says: says.to_string() }))
+    Some((name, Evidence { at: 0, len: cookie.len() as u64, description: description.to_string() }))
 }
 
-/// Parse a ZVHD or a ZVHD2, depending on the cookie of the first page.
+/// Parses a ZVHD or a ZVHD2, depending on the cookie of the first page.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     match header::cookie_of(file)? {
         ZVHD => zvhd1::parse(file, options),

@@ -24,7 +24,7 @@ impl Record {
         self.at + RECORD_HEAD
     }
 
-    /// Read the record at file offset `at`.
+    /// Reads the record at file offset `at`.
     ///
     /// Fails if it exceeds `end`, is empty, or has a wrong magic or end mark.
     pub(crate) fn read(file: &dyn ReadAt, at: u64, end: u64) -> Result<Self, Error> {
@@ -64,7 +64,7 @@ pub(crate) struct NewRecord {
 }
 
 impl NewRecord {
-    /// Create the record of block `number` with a payload of `payload` bytes.
+    /// Creates the record of block `number` with a payload of `payload` bytes.
     ///
     /// Fails if the block number or a length exceeds 32 bits.
     pub(crate) fn new(number: u64, payload: u64) -> Result<Self, Error> {

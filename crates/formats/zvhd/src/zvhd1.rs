@@ -10,14 +10,14 @@ use imgprep_map::{
     ParseOptions, Parsed, ReadAt, Source, StructureCounts, UseKind, Visitor,
 };
 
-use crate::check::{Marks, Teller};
+use crate::check::{Marks, Reporter};
 use crate::header::{Sizes, facts, read, require};
 use crate::layout::ZVHD;
 use crate::layout::{BLOCK, COOKIE_ZVHD, PAGE};
 use crate::record::Record;
 use crate::{Corrupt, Unsupported};
 
-/// Parse a ZVHD in one pass over the record heads and end marks; skip the payloads.
+/// Parses a ZVHD in one pass over the record heads and end marks; skips the payloads.
 pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     if file.len() < 2 * PAGE {
         return Err(Corrupt::TooShort { format: ZVHD, expected: 2 * PAGE, file_len: file.len() }.into());
@@ -38,7 +38,7 @@ pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed,
     Ok(Parsed::Done(Box::new(Image::new(facts, map))))
 }
 
-/// All records, and the file offset of the header page behind them.
+/// All records, and the file offset of the header page after them.
 ///
 /// Fails if there are more than `limit` records.
 fn scan(file: &dyn ReadAt, sizes: &Sizes, limit: u64) -> Result<(Vec<Record>, u64), Error> {
@@ -126,9 +126,9 @@ impl DiskMap for Map {
         _: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
     ) -> Result<StructureCounts, Error> {
-        let mut teller = Teller(found);
-        if teller.marks(&self.marks).is_continue() {
-            let _ = self.records.iter().try_for_each(|record| teller.size(record));
+        let mut reporter = Reporter(found);
+        if reporter.marks(&self.marks).is_continue() {
+            let _ = self.records.iter().try_for_each(|record| reporter.size(record));
         }
         Ok(StructureCounts::default())
     }

@@ -9,7 +9,7 @@ use imgprep_map::{
     ParseOptions, Parsed, ReadAt, Source, StructureCounts, UseKind, Visitor,
 };
 
-use crate::check::{Marks, Teller};
+use crate::check::{Marks, Reporter};
 use crate::header::{Sizes, facts, read, require};
 use crate::index::{Index, Segment};
 use crate::layout::ZVHD2;
@@ -20,10 +20,10 @@ use crate::record::Record;
 use crate::zvhd1::file_use;
 use crate::{Corrupt, Unsupported};
 
-/// Minimum file length: first page, header page behind the records, last page.
+/// Minimum file length: first page, header page after the records, last page.
 const SMALLEST: u64 = 3 * PAGE;
 
-/// Parse a ZVHD2 from its last page.
+/// Parses a ZVHD2 from its last page.
 ///
 /// Fails if the first page or the number of bits in the bitmap differs from the last page.
 pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
@@ -67,7 +67,7 @@ fn supported(last: &RawHeader, page: u64) -> Result<Codec, Unsupported> {
     }
 }
 
-/// Reject a first page that differs from the last one. Offsets are in the first.
+/// Rejects a first page that differs from the last one. Offsets are in the first.
 fn agree(first: &RawHeader, last: &RawHeader) -> Result<(), Corrupt> {
     require(0, 40, "original size", last.original_size, first.original_size)?;
     require(0, 48, "current size", last.current_size, first.current_size)?;
@@ -86,7 +86,7 @@ fn agree(first: &RawHeader, last: &RawHeader) -> Result<(), Corrupt> {
     require(0, 141, "compression", u64::from(last.compression), u64::from(first.compression))
 }
 
-/// Check sizes and offsets of the tables.
+/// Checks sizes and offsets of the tables.
 ///
 /// `page` is the file offset of the last page. Returns the file offset of the header page before the tables. Fails if
 /// the sizes do not match the numbers of blocks, or if the tables do not directly precede the last page.
@@ -124,7 +124,7 @@ struct Map {
     /// The original size in bytes: the end of the blocks, even if the disk is larger.
     data_end: u64,
     codec: Codec,
-    /// File offset of the header page behind the records.
+    /// File offset of the header page after the records.
     middle: u64,
     last_page: u64,
     index: Index,
@@ -146,7 +146,7 @@ impl Map {
         }
     }
 
-    /// Call `each` with number and rank of each stored block in `first..end`.
+    /// Calls `each` with number and rank of each stored block in `first..end`.
     fn stored(
         &self,
         file: &dyn ReadAt,
@@ -247,11 +247,11 @@ impl DiskMap for Map {
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
     ) -> Result<StructureCounts, Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
-        let mut teller = Teller(found);
+        let mut reporter = Reporter(found);
         let rest = self.index.entries_at + self.data_blocks * ENTRY_BYTES;
-        if teller.marks(&self.marks).is_break()
-            || teller.middle(file, self.middle)?.is_break()
-            || teller.index_rest(file, rest, self.index.bitmap_at)?.is_break()
+        if reporter.marks(&self.marks).is_break()
+            || reporter.middle(file, self.middle)?.is_break()
+            || reporter.index_rest(file, rest, self.index.bitmap_at)?.is_break()
         {
             return Ok(StructureCounts::default());
         }
@@ -262,13 +262,13 @@ impl DiskMap for Map {
                 expected = None;
                 return Ok(ControlFlow::Continue(()));
             };
-            let place = expected.map_or(ControlFlow::Continue(()), |end| teller.place(end, record.at));
+            let place = expected.map_or(ControlFlow::Continue(()), |end| reporter.place(end, record.at));
             expected = Some(record.at + record.len);
-            is_over = place.is_break() || teller.size(&record).is_break();
+            is_over = place.is_break() || reporter.size(&record).is_break();
             Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         if let Some(end) = expected.filter(|_| !is_over) {
-            let _ = teller.last(end, self.middle);
+            let _ = reporter.last(end, self.middle);
         }
         Ok(StructureCounts::default())
     }

@@ -27,7 +27,7 @@ pub struct Zvhd2Writer {
 }
 
 impl Zvhd2Writer {
-    /// Create a writer.
+    /// Creates a writer.
     ///
     /// Fails if the disk exceeds the largest size of the format, or if the compression is neither zstd nor an open
     /// zlib stream.
@@ -74,17 +74,17 @@ impl Zvhd2Writer {
         bytes
     }
 
-    /// The header page behind the records.
+    /// The header page after the records.
     ///
     /// It is the first page plus the number of data blocks, with the checksum of the first page, which is therefore
-    /// stale. The vendor's writer does the same: a file that is truncated right behind this page must be rejected.
-    fn behind_records(&self) -> [u8; PAGE_BYTES] {
+    /// stale. The vendor's writer does the same: a file that is truncated right after this page must be rejected.
+    fn after_records(&self) -> [u8; PAGE_BYTES] {
         let first = RawHeader { data_blocks: 0, ..self.header.clone() };
         let checksum = checksum(&first.encode_as_is());
         RawHeader { checksum, ..self.header.clone() }.encode_as_is()
     }
 
-    /// Set the header fields that only the last page contains.
+    /// Sets the header fields that only the last page contains.
     ///
     /// `index_len` and `bitmap_len` are in bytes. Fails if one of them exceeds 32 bits.
     fn complete(&mut self, index_len: usize, bitmap_len: usize) -> Result<(), Error> {
@@ -130,7 +130,7 @@ impl ImageWriter for Zvhd2Writer {
     }
 
     fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {
-        let middle = self.behind_records();
+        let middle = self.after_records();
         let mut index = core::mem::take(&mut self.index);
         index.resize(index.len().next_multiple_of(INDEX_SEGMENT as usize), 0);
         let bitmap = self.bitmap_bytes();
@@ -207,11 +207,11 @@ mod tests {
         let size = (1 << 53) + 1;
         let error = writer(size, ZSTD).err().unwrap();
         assert_eq!(error.detail(), Some(&Unsupported::DiskTooLarge { size }));
-        assert_eq!(error.code(), "zvhd.write.disk-too-large");
+        assert_eq!(error.code().id, "zvhd.write.disk-too-large");
         assert!(writer(u64::from(u32::MAX) * BLOCK, ZSTD).is_ok(), "the largest disk that has block numbers");
         let error = writer(1, Compression::Deflate { level: 6, window_bits: 12 }).err().unwrap();
         assert_eq!(error.detail(), Some(&Unsupported::WriteCompression));
-        assert_eq!(error.code(), "zvhd.write.packing");
+        assert_eq!(error.code().id, "zvhd.write.compression");
     }
 
     #[cfg(target_pointer_width = "64")]
@@ -221,13 +221,13 @@ mod tests {
         for (index, bitmap) in [(1 << 32, 0), (0, 1 << 32)] {
             let error = writer.complete(index, bitmap).unwrap_err();
             assert_eq!(error.detail(), Some(&Unsupported::IndexTooLarge));
-            assert_eq!(error.code(), "zvhd.write.index-too-large");
+            assert_eq!(error.code().id, "zvhd.write.index-too-large");
         }
         assert!(writer.complete((1 << 32) - 524_288, (1 << 32) - 4096).is_ok());
     }
 
     #[test]
-    fn the_page_behind_the_records_has_the_count_of_blocks_and_the_first_page_s_checksum() {
+    fn the_page_after_the_records_has_the_count_of_blocks_and_the_first_page_s_checksum() {
         let mut writer = writer(BLOCK * 3, ZSTD).unwrap();
         let mut out = Emitted::default();
         writer.begin(&mut out).unwrap();

@@ -22,7 +22,7 @@ pub struct ZvhdWriter {
 }
 
 impl ZvhdWriter {
-    /// Create a writer with a zlib level of 1 to 9.
+    /// Creates a writer with a zlib level of 1 to 9.
     ///
     /// Fails if the disk exceeds the largest size of the format.
     pub fn new(options: &WriteOptions, level: u32) -> Result<Self, Error> {
@@ -104,6 +104,6 @@ mod tests {
         let options = |disk_size| WriteOptions { disk_size, uuid: [0; 16], unix_time: 0 };
         assert!(ZvhdWriter::new(&options(u64::from(u32::MAX) * BLOCK), 6).is_ok());
         let error = ZvhdWriter::new(&options(u64::from(u32::MAX) * BLOCK + 1), 6).err().unwrap();
-        assert_eq!(error.code(), "zvhd.write.disk-too-large");
+        assert_eq!(error.code().id, "zvhd.write.disk-too-large");
     }
 }

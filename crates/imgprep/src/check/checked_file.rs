@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use imgprep_map::{Error, Severity, StructureCounts};
-use imgprep_policy::{Levels, RouteVerdict, RuleId, Violation};
+use imgprep_policy::{ExportCommand, Levels, RouteVerdict, RuleId, Violation};
 
 /// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,8 @@ pub struct CheckedFile {
     pub more: BTreeMap<(RuleId, Severity), u64>,
     /// The import routes of the profile, if there is one.
     pub routes: Vec<RouteVerdict>,
+    /// Commands that convert an image in a format of the cloud for other platforms.
+    pub exports: Vec<ExportCommand>,
     /// The numbers of the structure check.
     pub counts: StructureCounts,
     /// The error that ended the check, if it is not a violation of the image.
@@ -57,6 +59,7 @@ impl CheckedFile {
             violations: Vec::new(),
             more: BTreeMap::new(),
             routes: Vec::new(),
+            exports: Vec::new(),
             counts: StructureCounts::default(),
             error: None,
         }

@@ -2,13 +2,11 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use imgprep_catalog::{Match, by_name, matches_of};
+use imgprep_catalog::by_name;
 use imgprep_engine::{conflicts, gaps};
-use imgprep_io::ImageFile;
 use imgprep_map::{Error, ParentRef, ParseOptions};
-use imgprep_open::{ChainError, DetectedFile, Mismatch, Named, OpenOptions, open_detected};
+use imgprep_open::{ChainError, DetectedFile, Mismatch, Named, OpenOptions, ProbedFile, open_detected};
 use imgprep_policy::{Conversion, Kind, RuleId, created_names};
 
 use super::job::Job;
@@ -56,15 +54,14 @@ impl Job<'_> {
     }
 
     /// The first format of an ambiguous file with which it can be converted, and that conversion.
-    pub(super) fn choice(&self, file: &Arc<dyn ImageFile>) -> (Option<String>, Conversion) {
-        let readable = matches_of(&**file).unwrap_or_default().into_iter().filter(Match::is_readable);
-        let choices = readable.filter_map(|found| {
-            let name = self.out.name.clone();
-            let detected = DetectedFile::detect(name, Arc::clone(file), by_name(found.name)).ok()?;
+    pub(super) fn choice(&self, file: &ProbedFile) -> (Option<String>, Conversion) {
+        let readable = file.matches.iter().filter(|found| found.is_readable());
+        let mut choices = readable.filter_map(|found| {
+            let detected = file.detect(by_name(found.name)).ok()?;
             let conversion = self.walked(detected, self.options.open.clone());
             (conversion == Conversion::Whole).then(|| (Some(found.name.to_string()), conversion))
         });
-        choices.into_iter().next().unwrap_or_default()
+        choices.next().unwrap_or_default()
     }
 
     /// Opens the chain of a file with these options and walks the tables of all its layers.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use imgprep_catalog::{DetectError, Hints, detect};
-use imgprep_disk::{Contents, DiskFacts, MOST_READ};
+use imgprep_disk::{Contents, DiskFacts, MAX_READ};
 use imgprep_engine::BoundedReader;
 use imgprep_map::{Finding, ReadAt, usize_of};
 use imgprep_policy::{Boot, PartitionTable, Place, RuleId, Sectors, Violation};
@@ -96,7 +96,7 @@ fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Violation> {
     let stack = disk.stack();
     let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
     let reach = if is_stream { STREAM_REACH } else { u64::MAX };
-    let reader = BoundedReader::new(stack, MOST_READ);
+    let reader = BoundedReader::new(stack, MAX_READ);
     let reader: &dyn ReadAt = &reader;
     let mut found = Vec::new();
     let mut search = |at: u64, len: u64, what: &str| {
@@ -120,7 +120,7 @@ fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Violation> {
 }
 
 // The start of the disk, and those of all partitions.
-const _: () = assert!(HEAD + PARTITION_HEAD * PARTITIONS as u64 <= MOST_READ);
+const _: () = assert!(HEAD + PARTITION_HEAD * PARTITIONS as u64 <= MAX_READ);
 
 /// The header of another image at this offset of the disk. Archives are ignored: no program confuses a disk with one.
 fn nested(head: &[u8], at: u64, what: &str) -> Option<Violation> {
@@ -131,11 +131,11 @@ fn nested(head: &[u8], at: u64, what: &str) -> Option<Violation> {
     let fact = match detect(&shown, Hints::default()) {
         Ok(detection) => {
             let evidence = detection.evidence?;
-            format!("{what} begins like a {} image ({})", detection.format.name, evidence.says)
+            format!("{what} begins like a {} image ({})", detection.format.name, evidence.description)
         }
         Err(error) => match error.detail::<DetectError>()? {
-            DetectError::Unsupported { name, says, .. } => {
-                format!("{what} begins like a {name} image ({says})")
+            DetectError::Unsupported { name, description, .. } => {
+                format!("{what} begins like a {name} image ({description})")
             }
             DetectError::Ambiguous { matches } => format!("{what} begins like several images: {matches}"),
             _ => return None,

@@ -8,15 +8,17 @@ use imgprep_catalog::{DetectError, Format};
 use imgprep_engine::{BitmapShape, CHUNK, EngineError, Losses, Options, scan, scan_tables};
 use imgprep_io::{ImageFile, SourceFile};
 use imgprep_map::{Class, Error, Facts, Finding, ReadAt as _, Severity, Value};
-use imgprep_open::{DetectedFile, FollowPolicy, open_detected, open_given};
+use imgprep_open::{DetectedFile, FollowPolicy, ProbedFile, open_detected, open_given};
 use imgprep_policy::{
     BitmapFile, Boot, Conversion, Kind, Place, Profile, RuleId, Sectors, Subject, Violation, judge,
+    rule_of_finding,
 };
 
 use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
-use crate::codes::{rule_of_error, rule_of_finding};
-use crate::folder::kind_of;
+use crate::codes::rule_of_error;
+use crate::file_kind::kind_of;
+use crate::optimize::is_rewritable;
 use crate::safety::{names, under};
 use crate::{Disk, LayerInfo, RequestError, descriptor_beside, remedy};
 
@@ -96,20 +98,29 @@ impl<'a> Job<'a> {
     /// Checks a file that is open.
     fn run_opened(&mut self, file: &Arc<dyn ImageFile>) -> Result<(), Error> {
         self.begin(&**file);
-        match DetectedFile::detect(self.out.name.clone(), Arc::clone(file), self.options.open.from) {
+        let (name, file) = (self.out.name.clone(), Arc::clone(file));
+        match ProbedFile::probe(name.clone(), Arc::clone(&file)) {
+            Ok(probed) => self.run_probed(&probed),
+            Err(error) => self.undetected(&ProbedFile { name, file, matches: Vec::new() }, error),
+        }
+    }
+
+    fn run_probed(&mut self, file: &ProbedFile) -> Result<(), Error> {
+        match file.detect(self.options.open.from) {
             Ok(detected) => self.run_detected(detected),
             Err(error) => self.undetected(file, error),
         }
     }
 
-    /// Checks the file of a disk that is open. Its format is detected again only if the caller selected another one.
+    /// Checks the file of a disk that is open. Its format is decided again only if the caller selected another one.
     pub(super) fn run_disk(&mut self, disk: &Disk) -> Result<(), Error> {
         let top = disk.top_file();
         let name = |format: Option<&'static Format>| format.map(|format| format.name);
-        if name(top.from) != name(self.options.open.from) {
-            return self.run_opened(&top.file);
-        }
         self.begin(&*top.file);
+        if name(top.from) != name(self.options.open.from) {
+            let (name, matches) = (self.out.name.clone(), top.detection.matches.clone());
+            return self.run_probed(&ProbedFile { name, file: Arc::clone(&top.file), matches });
+        }
         self.run_detected(DetectedFile { name: self.out.name.clone(), ..top.clone() })
     }
 
@@ -138,17 +149,17 @@ impl<'a> Job<'a> {
     }
 
     /// Judges a file that is not of a readable format.
-    fn undetected(&mut self, file: &Arc<dyn ImageFile>, error: Error) -> Result<(), Error> {
+    fn undetected(&mut self, probed: &ProbedFile, error: Error) -> Result<(), Error> {
         let name = self.out.name.clone();
         // A page that could not be read is no fault of the image.
-        file.verify_mapping().map_err(|error| Error::new(error).in_path(&name))?;
+        probed.file.verify_mapping().map_err(|error| Error::new(error).in_path(&name))?;
         self.subject.kind = kind_of(&error);
         self.out.format = Some(self.subject.kind.name().into());
         if self.subject.kind != Kind::Iso && !matches!(self.subject.kind, Kind::Unread(_)) {
             self.subject.broken = Some(error.to_string());
         }
         if matches!(error.detail(), Some(DetectError::Ambiguous { .. })) {
-            (self.subject.from, self.subject.conversion) = self.choice(file);
+            (self.subject.from, self.subject.conversion) = self.choice(probed);
         }
         self.error(error.in_path(name));
         self.judge();
@@ -198,6 +209,7 @@ impl<'a> Job<'a> {
         self.subject.broken = self.broken();
         self.subject.rewrite = self.rewrite();
         self.subject.conversion = self.conversion_of(disk);
+        self.subject.is_rewritable = is_rewritable(disk);
         self.judge();
         Ok(())
     }
@@ -211,11 +223,11 @@ impl<'a> Job<'a> {
         for violation in names(layer, if self.layer.is_none() { self.path } else { &path }, has_parent) {
             self.keep(violation);
         }
-        let is_told = layer
+        let is_reported = layer
             .findings
             .iter()
             .any(|finding| rule_of_finding(finding.code, finding.severity).id == RuleId::SafetyEncrypted);
-        if let Some(encryption) = layer.facts.encryption.filter(|_| !is_told) {
+        if let Some(encryption) = layer.facts.encryption.filter(|_| !is_reported) {
             self.keep(under(RuleId::SafetyEncrypted, format!("the payload is encrypted ({encryption})")));
         }
     }
@@ -274,6 +286,7 @@ impl<'a> Job<'a> {
         // Its levels were applied before the routes were judged.
         self.imported = report.violations;
         self.out.routes = report.routes;
+        self.out.exports = report.exports;
     }
 
     /// Handles the error of a walk: a violation of the image, or the reason why it cannot be checked.
@@ -374,6 +387,7 @@ fn subject(path: &Path, options: &CheckOptions) -> Subject {
         locked: Vec::new(),
         broken: None,
         conversion: Conversion::Refused,
+        is_rewritable: false,
         from: from.map(String::from),
         is_followed_anywhere: options.open.follow == FollowPolicy::Any,
         taken: Vec::new(),

@@ -7,18 +7,18 @@ use imgprep_engine::{
     Compared, Decompressed, EngineError, ResolvedExtent, check_structure, check_unused, conflicts,
     decompress_all, decompress_unflushed, gaps,
 };
-use imgprep_map::{Error, Finding, Severity, Source};
-use imgprep_policy::{Conversion, Place, RuleId, Violation};
+use imgprep_map::{Code, Error, Finding, Severity, Source};
+use imgprep_policy::{Conversion, Place, RuleId, Violation, rule_of_finding};
 
 use super::Depth;
 use super::conversion::after;
 use super::job::Job;
 use crate::Disk;
-use crate::codes::rule_of_finding;
+use crate::codes::{self, rule_of_error};
 use crate::safety::under;
 
 /// Maximum number of gaps, which are unreadable ranges of the disk: then the walk ends.
-const MOST_GAPS: usize = 4096;
+const MAX_GAPS: usize = 4096;
 
 impl Job<'_> {
     /// Checks the tables of the layer `index`, and with [`Depth::Payloads`] its payloads.
@@ -29,22 +29,23 @@ impl Job<'_> {
         let mut seen = Vec::new();
         gaps(layer, self.run, &mut |error| {
             seen.push(error);
-            if seen.len() < MOST_GAPS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if seen.len() < MAX_GAPS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        if seen.len() == MOST_GAPS {
-            let fact = format!("the walk ended after {MOST_GAPS} unreadable locations");
+        if seen.len() == MAX_GAPS {
+            let fact = format!("the walk ended after {MAX_GAPS} unreadable locations");
             self.keep(under(RuleId::StructureUnchecked, fact));
         }
         let already: Vec<_> = info.findings.iter().map(|finding| (finding.code, finding.at)).collect();
         let known: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
         for error in seen {
-            let is_told = already.contains(&(error.code(), error.at()));
+            let is_reported = already.contains(&(error.code(), error.at()));
             // The end of a file that is not open is unknown.
-            let is_elsewhere = !info.is_whole() && error.code().ends_with(".past-end");
+            let is_past_end = rule_of_error(&error).is_some_and(|rule| rule.id == RuleId::StructurePastEnd);
+            let is_elsewhere = !info.is_whole() && is_past_end;
             if !is_elsewhere {
                 self.hinders(after(&error));
             }
-            if !is_told && !is_elsewhere {
+            if !is_reported && !is_elsewhere {
                 self.error_in_passing(error);
             }
         }
@@ -119,7 +120,7 @@ impl Job<'_> {
             if !decompressed.is_ok_and(|decompressed| is_finished(&decompressed)) {
                 return self.go_on();
             }
-            self.zvhd_finding(extent, "zvhd.payload.finished", Severity::Error, FINISHED);
+            self.zvhd_finding(extent, codes::ZVHD_PAYLOAD_FINISHED, Severity::Error, FINISHED);
             ControlFlow::Break(())
         })
     }
@@ -127,23 +128,23 @@ impl Job<'_> {
     /// Checks rules that only the vendor's reader enforces: they concern the format, not its map.
     fn zvhd_payload(&mut self, extent: &ResolvedExtent, decompressed: Decompressed) {
         if is_finished(&decompressed) {
-            self.zvhd_finding(extent, "zvhd.payload.finished", Severity::Error, FINISHED);
+            self.zvhd_finding(extent, codes::ZVHD_PAYLOAD_FINISHED, Severity::Error, FINISHED);
         }
         if decompressed.is_zero {
             let message = "a block of zeros is stored";
-            self.zvhd_finding(extent, "zvhd.payload.zeros", Severity::Warning, message);
+            self.zvhd_finding(extent, codes::ZVHD_PAYLOAD_ZEROS, Severity::Warning, message);
         }
         if decompressed.ending.frames > 1 {
             // The vendor's reader accepts them, too.
             let message = "the payload has several zstd frames, expected one as the vendor's writer stores";
-            self.zvhd_finding(extent, "zvhd.payload.frames", Severity::Note, message);
+            self.zvhd_finding(extent, codes::ZVHD_PAYLOAD_FRAMES, Severity::Note, message);
         }
     }
 
     fn zvhd_finding(
         &mut self,
         extent: &ResolvedExtent,
-        code: &'static str,
+        code: &'static Code,
         severity: Severity,
         message: &str,
     ) {

@@ -1,6 +1,8 @@
 //! Errors in the target of a conversion.
 
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Code, Detail};
+
+use crate::codes;
 
 /// An invalid target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,11 +55,11 @@ pub enum TargetError {
 }
 
 impl Detail for TargetError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Unknown { .. } | Self::NotWritten { .. } => "convert.target",
-            Self::Option { .. } | Self::Contradiction(_) => "convert.option",
-            Self::Level { .. } | Self::NoLevel { .. } => "convert.level",
+            Self::Unknown { .. } | Self::NotWritten { .. } => codes::CONVERT_TARGET,
+            Self::Option { .. } | Self::Contradiction(_) => codes::CONVERT_OPTION,
+            Self::Level { .. } | Self::NoLevel { .. } => codes::CONVERT_LEVEL,
         }
     }
 

@@ -149,6 +149,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn names_and_aliases_are_those_of_the_readable_format() {
+        for target in TARGETS {
+            for name in target.aliases.iter().chain([&target.name]) {
+                assert_eq!(imgprep_catalog::by_name(name).map(|format| format.name), Some(target.name));
+            }
+        }
+    }
+
+    #[test]
     fn every_format_is_made_by_its_name_with_its_defaults() {
         for format in TARGETS {
             assert_eq!(Target::parse(format.name, []).unwrap().name(), format.name);
@@ -258,7 +267,7 @@ mod tests {
             let error = Target::parse(name, options.iter().copied()).unwrap_err();
             assert!(error.to_string().ends_with(want), "{name} {options:?}: {error}");
             let is_level = matches!(error, TargetError::Level { .. });
-            assert_eq!(error.code(), if is_level { "convert.level" } else { "convert.option" });
+            assert_eq!(error.code().id, if is_level { "convert.level" } else { "convert.option" });
         }
     }
 

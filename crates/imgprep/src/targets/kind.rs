@@ -22,6 +22,11 @@ pub(crate) trait TargetKind {
     /// Sets the format of the backing file, once it is known.
     fn set_backing_format(&mut self, _: &'static str) {}
 
+    /// The names of all files, apart from its own, that an image in a file of this name can consist of, whatever its size.
+    fn extent_names(&self, _file_name: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The writer of an image.
     fn writer(&self, image: &NewImage) -> Result<Box<dyn ImageWriter>, Error>;
 }

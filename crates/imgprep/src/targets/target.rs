@@ -131,6 +131,11 @@ impl Target {
         self.kind().properties().is_multi_file
     }
 
+    /// The names of all files, apart from its own, that an image in a file of this name can consist of, whatever its size.
+    pub(crate) fn extent_names(&self, file_name: &str) -> Vec<String> {
+        self.kind().extent_names(file_name)
+    }
+
     /// The writer for a disk of `size` bytes in a file whose name is not known.
     pub(crate) fn writer(
         &self,

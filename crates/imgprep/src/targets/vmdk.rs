@@ -109,6 +109,10 @@ impl TargetKind for VmdkTarget {
         Ok(())
     }
 
+    fn extent_names(&self, file_name: &str) -> Vec<String> {
+        imgprep_vmdk::extent_names(self.subformat, file_name)
+    }
+
     fn writer(&self, image: &NewImage) -> Result<Box<dyn ImageWriter>, Error> {
         let options = WriteOptions {
             disk_size: image.disk_size,

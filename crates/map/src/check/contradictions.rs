@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{Finding, Severity};
+use crate::{Code, Finding, Severity};
 
 /// The first contradiction of each code, and the number of the others.
 #[derive(Debug, Default)]
@@ -18,7 +18,13 @@ struct Counted {
 
 impl Contradictions {
     /// Adds a contradiction. The message is created for the first of a code only.
-    pub fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: impl FnOnce() -> String) {
+    pub fn add(
+        &mut self,
+        code: &'static Code,
+        severity: Severity,
+        at: u64,
+        message: impl FnOnce() -> String,
+    ) {
         match self.0.iter_mut().find(|counted| counted.first.code == code) {
             Some(counted) => counted.more += 1,
             None => self.push(Finding { code, severity, at: Some(at), message: message() }),
@@ -53,23 +59,21 @@ impl Contradictions {
 mod tests {
     use super::*;
 
+    const A: &Code = &Code::finding("x.a", "structure/note", "");
+    const B: &Code = &Code::finding("x.b", "structure/note", "");
+
     #[test]
     fn the_first_of_each_code_is_kept_and_the_others_are_counted() {
         let mut all = Contradictions::default();
         for at in [7, 8, 9] {
-            all.add("x.a", Severity::Warning, at, || {
+            all.add(A, Severity::Warning, at, || {
                 assert_eq!(at, 7, "only the first needs a message");
                 "entry 7".into()
             });
         }
-        all.add_finding(Finding {
-            code: "x.b",
-            severity: Severity::Error,
-            at: Some(1),
-            message: "one".into(),
-        });
+        all.add_finding(Finding { code: B, severity: Severity::Error, at: Some(1), message: "one".into() });
         let found = all.into_findings();
-        let seen: Vec<_> = found.iter().map(|found| (found.code, found.at, &*found.message)).collect();
+        let seen: Vec<_> = found.iter().map(|found| (found.code.id, found.at, &*found.message)).collect();
         assert_eq!(seen, [("x.a", Some(7), "entry 7 (and 2 more)"), ("x.b", Some(1), "one")]);
     }
 }

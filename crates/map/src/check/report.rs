@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use crate::{Finding, Severity, StructureCounts};
+use crate::{Code, Finding, Severity, StructureCounts};
 
 /// Maximum number of listed findings per code; one more finding states the number of the others.
 const LISTED: u64 = 64;
@@ -21,7 +21,7 @@ pub struct Report<'f> {
 
 /// A code and the number of its findings.
 struct CodeTally {
-    code: &'static str,
+    code: &'static Code,
     count: u64,
     /// The first finding that was only counted.
     rest: Option<(Severity, u64)>,
@@ -39,30 +39,30 @@ impl<'f> Report<'f> {
     }
 
     /// Part of the disk is damaged: `count` corruptions of one kind.
-    pub fn error(&mut self, code: &'static str, at: u64, count: u64, message: String) {
+    pub fn error(&mut self, code: &'static Code, at: u64, count: u64, message: String) {
         self.counts.corruptions = self.counts.corruptions.saturating_add(count);
         self.add(code, Severity::Error, at, message);
     }
 
     /// A contradiction that does not prevent reading.
-    pub fn warning(&mut self, code: &'static str, at: u64, message: String) {
+    pub fn warning(&mut self, code: &'static Code, at: u64, message: String) {
         self.add(code, Severity::Warning, at, message);
     }
 
     /// For information.
-    pub fn note(&mut self, code: &'static str, at: u64, message: String) {
+    pub fn note(&mut self, code: &'static Code, at: u64, message: String) {
         self.add(code, Severity::Note, at, message);
     }
 
     /// Adds a finding; from the 65th of its code on, it is only counted.
-    pub fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+    pub fn add(&mut self, code: &'static Code, severity: Severity, at: u64, message: String) {
         self.add_with(code, severity, at, || message);
     }
 
     /// The same for findings that may be numerous: a counted finding needs no message.
     pub fn add_with(
         &mut self,
-        code: &'static str,
+        code: &'static Code,
         severity: Severity,
         at: u64,
         message: impl FnOnce() -> String,
@@ -103,18 +103,21 @@ impl<'f> Report<'f> {
 mod tests {
     use super::*;
 
+    const A: &Code = &Code::finding("x.check.a", "structure/note", "");
+    const B: &Code = &Code::finding("x.check.b", "structure/note", "");
+
     #[test]
     fn findings_beyond_the_limit_are_counted() {
         let mut found = Vec::new();
         let mut take = |finding: Finding| {
-            found.push((finding.code, finding.at, finding.severity));
+            found.push((finding.code.id, finding.at, finding.severity));
             ControlFlow::Continue(())
         };
         let mut report = Report::new(&mut take);
         for at in 0..100 {
-            report.error("x.check.a", at, 2, String::new());
+            report.error(A, at, 2, String::new());
         }
-        report.note("x.check.b", 7, String::new());
+        report.note(B, 7, String::new());
         assert_eq!(report.finish().corruptions, 200);
         assert_eq!(found.len(), 66);
         assert_eq!(found[64], ("x.check.b", Some(7), Severity::Note));
@@ -130,7 +133,7 @@ mod tests {
         };
         let mut report = Report::new(&mut take);
         for at in 0..100 {
-            report.add_with("x.check.a", Severity::Note, at, || {
+            report.add_with(A, Severity::Note, at, || {
                 made += 1;
                 String::new()
             });
@@ -147,9 +150,9 @@ mod tests {
             ControlFlow::Break(())
         };
         let mut report = Report::new(&mut take);
-        report.note("x.check.a", 1, String::new());
+        report.note(A, 1, String::new());
         assert!(report.is_over());
-        report.note("x.check.a", 2, String::new());
+        report.note(A, 2, String::new());
         report.finish();
         assert_eq!(count, 1);
     }

@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use super::hint::Hint;
 use super::kind::ErrorKind;
-use crate::FileId;
+use crate::{Code, FileId};
 
 /// The class of an error, which determines what the user can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,8 +53,8 @@ impl Class {
 /// Its `Display` states the actual and the expected value, without the file offset
 /// of [`at`](Self::at), which the envelope prints.
 pub trait Detail: core::error::Error + Send + Sync + 'static {
-    /// Stable, dotted, lower case: `qcow2.l2.past-end`.
-    fn code(&self) -> &'static str;
+    /// The row of the crate's table of codes.
+    fn code(&self) -> &'static Code;
     /// The class.
     fn class(&self) -> Class;
     /// Whether the same step may succeed if it is repeated later: a failed read or write, not a fault of the image or of
@@ -148,14 +148,14 @@ impl Error {
         self.at()
     }
 
-    /// Stable, dotted, lower case.
-    pub fn code(&self) -> &'static str {
+    /// The code: an id that does not change with the message.
+    pub fn code(&self) -> &'static Code {
         self.0.detail.code()
     }
 
     /// The format or area: the first word of the code.
     pub fn format(&self) -> &'static str {
-        self.code().split('.').next().unwrap_or_default()
+        self.code().area()
     }
 
     /// The message without path and offsets.

@@ -5,6 +5,7 @@ mod hex;
 mod hint;
 mod kind;
 mod printable;
+mod remedy;
 mod size_text;
 
 pub use envelope::{Class, Detail, Error};
@@ -12,4 +13,5 @@ pub use hex::hex;
 pub use hint::Hint;
 pub use kind::ErrorKind;
 pub use printable::{Printable, is_printable, printable, printable_json};
+pub use remedy::{Comment, Remedy, RemedyTemplate};
 pub use size_text::size_text;

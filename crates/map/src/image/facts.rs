@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::Code;
+
 /// The properties of one image, in addition to its map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
@@ -100,7 +102,7 @@ pub struct Snapshot {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Stable, dotted, lower case: `qcow2.header.dirty`.
-    pub code: &'static str,
+    pub code: &'static Code,
     /// The severity for a reader of the disk.
     pub severity: Severity,
     /// File offset of the anomaly.

@@ -38,5 +38,5 @@ pub struct Evidence {
     /// Length of the evidence, in bytes.
     pub len: u64,
     /// A description: `magic "QFI\xfb", version 3`.
-    pub says: String,
+    pub description: String,
 }

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_must_be_longer_has_zeros_behind_its_end() {
+    fn a_file_that_must_be_longer_has_zeros_after_its_end() {
         let file = vec![1u8; 4];
         let mut overlay = Overlay::default();
         overlay.grow(8);

@@ -5,7 +5,8 @@ use alloc::string::String;
 use alloc::vec;
 use core::ops::Range;
 
-use crate::{Class, Detail, ErrorKind};
+use crate::codes;
+use crate::{Class, Code, Detail, ErrorKind};
 
 /// A file, a device or a slice that many threads can read at any offset.
 pub trait ReadAt: Send + Sync {
@@ -155,11 +156,11 @@ pub enum ReadError {
 }
 
 impl Detail for ReadError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::PastEnd { .. } => "io.read.past-end",
-            Self::Failed { .. } => "io.read.failed",
-            Self::Changed { .. } => "io.read.changed",
+            Self::PastEnd { .. } => codes::READ_PAST_END,
+            Self::Failed { .. } => codes::READ_FAILED,
+            Self::Changed { .. } => codes::READ_CHANGED,
         }
     }
 

@@ -3,7 +3,8 @@
 use alloc::string::String;
 use core::ops::Range;
 
-use crate::{Class, Detail, ErrorKind};
+use crate::codes;
+use crate::{Class, Code, Detail, ErrorKind};
 
 /// A file, a device or a pipe to which many threads write an image.
 pub trait Sink: Send + Sync {
@@ -90,13 +91,13 @@ pub enum WriteError {
 }
 
 impl Detail for WriteError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Failed { .. } => "io.write.failed",
-            Self::NoSpace { .. } => "io.write.no-space",
-            Self::Closed { .. } => "io.write.closed",
-            Self::SourceFault { .. } => "io.write.source-fault",
-            Self::TooSmall { .. } => "io.write.too-small",
+            Self::Failed { .. } => codes::WRITE_FAILED,
+            Self::NoSpace { .. } => codes::WRITE_NO_SPACE,
+            Self::Closed { .. } => codes::WRITE_CLOSED,
+            Self::SourceFault { .. } => codes::WRITE_SOURCE_FAULT,
+            Self::TooSmall { .. } => codes::WRITE_TOO_SMALL,
         }
     }
 

@@ -113,7 +113,7 @@ fn l1_tables() -> Vec<Row> {
         field("qcow2-huge-l1", "an L1 table of 32 GiB", "qcow2.header.field", 36, &[0xff; 4]),
         (
             "qcow2-l1-past-end",
-            "an L1 table behind the file's end",
+            "an L1 table after the file's end",
             AtOpen,
             "qcow2.table.past-end",
             Some(36),
@@ -139,7 +139,7 @@ fn snapshots_and_names() -> Vec<Row> {
     vec![
         (
             "qcow2-snapshot-table-past-end",
-            "a snapshot table behind the file's end",
+            "a snapshot table after the file's end",
             AtOpen,
             "qcow2.snapshot.past-end",
             Some(1 << 40),
@@ -163,7 +163,7 @@ fn snapshots_and_names() -> Vec<Row> {
         ),
         field(
             "qcow2-backing-name-past-end",
-            "a name behind the file's end",
+            "a name after the file's end",
             "qcow2.table.past-end",
             8,
             &[0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 9],

@@ -26,12 +26,12 @@ pub(crate) fn names() -> Vec<BrokenImage> {
         ),
         over("qcow2-backing-nbd", "a server instead of a name", "nbd://127.0.0.1/disk", "open.name.protocol"),
         over("qcow2-backing-file-url", "an address instead of a name", "file:base.raw", "open.name.protocol"),
-        over("qcow2-backing-absolute", "a file outside the folder", "/etc/passwd", "open.gate.outside"),
+        over("qcow2-backing-absolute", "a file outside the folder", "/etc/passwd", "open.follow.outside"),
         over(
             "qcow2-backing-dotdot",
             "a file in another folder",
             "../../../../../../etc/passwd",
-            "open.gate.outside",
+            "open.follow.outside",
         ),
         over(
             "qcow2-backing-itself",

@@ -39,7 +39,7 @@ fn entries() -> Vec<Row> {
     vec![
         at(
             "qcow2-l2-entry-past-end",
-            "data behind the file's end",
+            "data after the file's end",
             "qcow2.l2.past-end",
             second,
             copied | 1 << 40,
@@ -53,7 +53,7 @@ fn entries() -> Vec<Row> {
         ),
         at(
             "qcow2-l1-entry-past-end",
-            "an L2 table behind the file's end",
+            "an L2 table after the file's end",
             "qcow2.table.past-end",
             l1,
             copied | 1 << 40,
@@ -92,7 +92,7 @@ fn shared_clusters() -> Vec<Row> {
         row(
             "qcow2-data-shared-by-two-entries",
             "one cluster used twice",
-            "claims.overlap",
+            "usage.overlap",
             written.places[&0],
             second,
             copied | written.places[&0],
@@ -104,11 +104,11 @@ fn shared_clusters() -> Vec<Row> {
             second,
             copied | 0x200,
         ),
-        row("qcow2-entry-points-into-l1", "data in the L1 table", "claims.overlap", l1, second, copied | l1),
+        row("qcow2-entry-points-into-l1", "data in the L1 table", "usage.overlap", l1, second, copied | l1),
         row(
             "qcow2-entry-points-into-l2",
             "data in its own table",
-            "claims.overlap",
+            "usage.overlap",
             first,
             second,
             copied | first & !0xffff,
@@ -125,13 +125,13 @@ fn compressed_clusters() -> Vec<Row> {
             "qcow2-compressed-in-data",
             "a payload inside another cluster",
             AtRead,
-            "claims.overlap",
+            "usage.overlap",
             None,
             entry(third, 1 << 62 | written.places[&2]),
         ),
         at(
             "qcow2-compressed-past-end",
-            "a payload behind the file's end",
+            "a payload after the file's end",
             "qcow2.l2.past-end",
             third,
             1 << 62 | 1 << 40,
@@ -140,7 +140,7 @@ fn compressed_clusters() -> Vec<Row> {
             "qcow2-compressed-garbage",
             "a payload that is not deflate data",
             AtRead,
-            "codec.unpack.garbage",
+            "codec.decompress.garbage",
             Some(written.places[&3]),
             edited(|written| {
                 let at = written.places[&3];
@@ -151,7 +151,7 @@ fn compressed_clusters() -> Vec<Row> {
             "qcow2-compressed-short",
             "a payload that decompresses to less than a cluster",
             AtRead,
-            "codec.unpack.short",
+            "codec.decompress.short",
             Some(written.places[&3]),
             edited(|written| {
                 let at = written.places[&3];
@@ -180,7 +180,7 @@ fn flags() -> Vec<Row> {
             "qcow2-tables-repeated",
             "an L1 table whose entries all name one L2 table",
             AtRead,
-            "claims.overlap",
+            "usage.overlap",
             None,
             repeated_tables(),
         ),
@@ -225,7 +225,7 @@ fn subclusters(data: u32, zeros: u32) -> Vec<u8> {
     Qcow2 { extended: true, cells, ..recipe() }.write().file
 }
 
-/// Cut inside the data of a cluster that is behind all required tables.
+/// Cut inside the data of a cluster that is after all required tables.
 fn cut_in_data() -> Vec<u8> {
     let written = recipe().write();
     let at = written.places[&2] as usize;

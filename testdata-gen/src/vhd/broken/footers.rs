@@ -51,7 +51,7 @@ fn damaged_footers() -> Vec<Row> {
         ),
         (
             "vhd-fixed-footer-followed",
-            "zeros behind the only footer",
+            "zeros after the only footer",
             AtOpen,
             "vhd.footer.followed",
             Some(100_352),
@@ -84,7 +84,7 @@ fn contradicting_footers() -> Vec<Row> {
         put(&mut written.file, written.footer + 48, &(BLOCK * 5).to_be_bytes());
         seal(&mut written.file[footer as usize..], 64);
     });
-    // A cut right behind a fixed image that the disk holds.
+    // A cut right after a fixed image that the disk holds.
     let nested = edited(|written| {
         let inner = Vhd::new(2, 2048, 0).fixed(&text(2048)).file;
         let at = written.blocks[&3] + 512;
@@ -113,7 +113,7 @@ fn contradicting_footers() -> Vec<Row> {
             other_end,
         ),
         (
-            "vhd-cut-behind-an-image-inside",
+            "vhd-cut-after-an-image-inside",
             "the end of another image",
             AtOpen,
             "vhd.footer.differ",

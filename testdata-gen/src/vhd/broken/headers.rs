@@ -77,7 +77,7 @@ pub(crate) fn headers() -> Vec<Row> {
             "vhd-table-over-the-header",
             "a table where the header is",
             AtRead,
-            "claims.overlap",
+            "usage.overlap",
             None,
             header_with(16, &512u64.to_be_bytes()),
         ),

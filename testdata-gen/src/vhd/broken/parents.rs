@@ -23,7 +23,7 @@ pub(crate) fn parents() -> Vec<BrokenImage> {
         image.files.push(file);
         image
     };
-    // The locator's name is behind the table, which has one sector.
+    // The locator's name is after the table, which has one sector.
     let name_at = Some(2048);
     let mut nameless = child("a", [7; 16], "");
     nameless.parent = Some(Parent { uuid: [7; 16], ..Parent::default() });

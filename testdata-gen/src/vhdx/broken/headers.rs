@@ -16,7 +16,7 @@ fn signatures_and_versions() -> Vec<Row> {
     vec![
         (
             "vhdx-cut-in-signature",
-            "the file ends behind its signature",
+            "the file ends after its signature",
             AtOpen,
             "vhdx.header.cut",
             Some(8),
@@ -93,7 +93,7 @@ fn log_places() -> Vec<Row> {
         ),
         both(
             "vhdx-log-overflows",
-            "a log that ends behind all offsets",
+            "a log that ends after all offsets",
             "vhdx.log.past-end",
             72,
             &(u64::MAX - MIB + 1).to_le_bytes(),

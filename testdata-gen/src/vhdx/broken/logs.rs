@@ -113,7 +113,7 @@ fn log_descriptors() -> Vec<Row> {
         ),
         (
             "vhdx-log-data-past-end",
-            "a data descriptor behind the end that the log gives the file",
+            "a data descriptor after the end that the log gives the file",
             AtOpen,
             "vhdx.log.descriptor",
             Some(log + 64),
@@ -121,7 +121,7 @@ fn log_descriptors() -> Vec<Row> {
         ),
         (
             "vhdx-log-zeros-bomb",
-            "a zero descriptor that ends behind all offsets",
+            "a zero descriptor that ends after all offsets",
             AtOpen,
             "vhdx.log.descriptor",
             Some(log + 64),

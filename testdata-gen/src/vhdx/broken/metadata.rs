@@ -111,7 +111,7 @@ fn metadata_items() -> Vec<Row> {
         with("vhdx-item-in-table", "an item inside the table", field, entry(4) + 16, &u32s(4096)),
         with(
             "vhdx-item-past-end",
-            "an item behind its region's end",
+            "an item after its region's end",
             "vhdx.metadata.past-end",
             entry(4) + 16,
             &u32s(MIB - 8),

@@ -156,7 +156,7 @@ fn bitmaps() -> Vec<BrokenImage> {
         )),
         with_parent((
             "vhdx-bitmap-past-end",
-            "a bitmap behind the file's end",
+            "a bitmap after the file's end",
             AtRead,
             "vhdx.bat.past-end",
             Some(bitmap_entry),
@@ -166,7 +166,7 @@ fn bitmaps() -> Vec<BrokenImage> {
             "vhdx-bitmap-in-data",
             "a bitmap in a block",
             AtRead,
-            "claims.overlap",
+            "usage.overlap",
             Some(whole.places[&0]),
             bitmap(whole.places[&0] | 6),
         )),

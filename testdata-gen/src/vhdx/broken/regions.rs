@@ -122,14 +122,14 @@ fn region_places() -> Vec<Row> {
         ),
         with(
             "vhdx-region-past-end",
-            "a region behind the file's end",
+            "a region after the file's end",
             "vhdx.region.past-end",
             bat + 16,
             &file_len.to_le_bytes(),
         ),
         with(
             "vhdx-region-overflows",
-            "a region that ends behind all offsets",
+            "a region that ends after all offsets",
             "vhdx.region.past-end",
             bat + 16,
             &(u64::MAX - MIB + 1).to_le_bytes(),

@@ -111,7 +111,7 @@ fn cowd_extents() -> Vec<BrokenImage> {
             "VMFSSPARSE",
             (
                 "vmdk-cowd-entry-past-end",
-                "data behind the file's end",
+                "data after the file's end",
                 AtRead,
                 "vmdk.grain.past-end",
                 Some(cow_entry),
@@ -200,7 +200,7 @@ fn sesparse_extents() -> Vec<BrokenImage> {
             "SESPARSE",
             (
                 "vmdk-sesparse-entry-past-end",
-                "data behind the file's end",
+                "data after the file's end",
                 AtRead,
                 "vmdk.grain.past-end",
                 Some(se_entry),

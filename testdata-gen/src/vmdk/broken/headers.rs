@@ -50,7 +50,7 @@ pub(crate) fn headers() -> Vec<BrokenImage> {
         ),
         field(
             "vmdk-directory-past-end",
-            "a directory behind the file's end",
+            "a directory after the file's end",
             "vmdk.table.past-end",
             56,
             &eight(1 << 40),
@@ -58,7 +58,7 @@ pub(crate) fn headers() -> Vec<BrokenImage> {
         field("vmdk-directory-0", "a directory in the header", header, 56, &eight(0)),
         field(
             "vmdk-descriptor-past-end",
-            "a descriptor behind the file's end",
+            "a descriptor after the file's end",
             "vmdk.table.past-end",
             28,
             &eight(1 << 40),

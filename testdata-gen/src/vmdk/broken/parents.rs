@@ -28,7 +28,7 @@ pub(crate) fn parents() -> Vec<BrokenImage> {
         of(
             "vmdk-parent-outside",
             "a parent outside the folder",
-            "open.gate.outside",
+            "open.follow.outside",
             (2, "/etc/passwd"),
             None,
         ),

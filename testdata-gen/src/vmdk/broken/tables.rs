@@ -17,7 +17,7 @@ pub(crate) fn tables() -> Vec<BrokenImage> {
     let grain_table = written.entries[&0];
     let cut = written.places[&4] as usize + 1000;
     rows(vec![
-        table("vmdk-entry-past-end", "data behind the file's end", "vmdk.grain.past-end", entry, 0xffff_ffff),
+        table("vmdk-entry-past-end", "data after the file's end", "vmdk.grain.past-end", entry, 0xffff_ffff),
         table(
             "vmdk-entry-at-end",
             "data that begins where the file ends",
@@ -26,18 +26,18 @@ pub(crate) fn tables() -> Vec<BrokenImage> {
             written.file.len() as u64 / 512,
         ),
         table("vmdk-entry-1", "a zeroed grain without its flag", "vmdk.table.entry", entry, 1),
-        table("vmdk-shared-grain", "one grain used twice", "claims.overlap", second * 512, second),
-        table("vmdk-entry-in-descriptor", "data in the descriptor", "claims.overlap", 1024, 2),
+        table("vmdk-shared-grain", "one grain used twice", "usage.overlap", second * 512, second),
+        table("vmdk-entry-in-descriptor", "data in the descriptor", "usage.overlap", 1024, 2),
         table(
             "vmdk-entry-in-directory",
             "data in the directory",
-            "claims.overlap",
+            "usage.overlap",
             directory,
             directory / 512,
         ),
         (
             "vmdk-table-past-end",
-            "a table behind the file's end",
+            "a table after the file's end",
             AtRead,
             "vmdk.table.past-end",
             Some(directory),
@@ -55,7 +55,7 @@ pub(crate) fn tables() -> Vec<BrokenImage> {
             "vmdk-table-is-directory",
             "a directory that is its own table",
             AtRead,
-            "claims.overlap",
+            "usage.overlap",
             Some(directory),
             edited(&written, directory, &four(directory / 512)),
         ),
@@ -63,7 +63,7 @@ pub(crate) fn tables() -> Vec<BrokenImage> {
             "vmdk-redundant-table-shared",
             "both directories name one table",
             AtRead,
-            "claims.overlap",
+            "usage.overlap",
             Some(grain_table),
             edited(&written, written.redundant, &four(grain_table / 512)),
         ),

@@ -37,8 +37,8 @@ fn images_rejected_on_read_can_still_be_described() {
         match image.refused {
             Refused::AtOpen => {
                 let error = opened.err().unwrap_or_else(|| panic!("{} opens", image.name));
-                assert_eq!(error.code(), image.code, "{}: {error}", image.name);
-                let listed = imgprep::code(error.code()).and_then(|code| code.class);
+                assert_eq!(error.code().id, image.code, "{}: {error}", image.name);
+                let listed = imgprep::code(error.code().id).and_then(|code| code.class);
                 assert_eq!(listed, Some(error.class()), "{}: the class in the table", image.name);
             }
             Refused::AtRead => assert!(opened.is_ok(), "{}: {:?}", image.name, opened.err()),

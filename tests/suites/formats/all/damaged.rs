@@ -130,21 +130,21 @@ fn every_remaining_code_is_reported_at_its_offset() {
         let options = OpenOptions { from: imgprep::by_name(format), follow, ..OpenOptions::default() };
         let disk = match (Disk::open(&path, &options), provoked) {
             (Err(error), Provoked::Refused) => {
-                assert_eq!((error.code(), error.at()), (code, Some(at)), "{error}");
+                assert_eq!((error.code().id, error.at()), (code, Some(at)), "{error}");
                 continue;
             }
             (opened, _) => opened.unwrap_or_else(|error| panic!("{code}: {error}")),
         };
         if provoked == Provoked::Walked {
             let error = disk.visit_extents(&mut |_| ControlFlow::Continue(())).unwrap_err();
-            assert_eq!((error.code(), error.at()), (code, Some(at)), "{error}");
+            assert_eq!((error.code().id, error.at()), (code, Some(at)), "{error}");
             continue;
         }
         let found = match provoked {
             Provoked::Checked => check(&disk).1,
             _ => disk.layers()[0].findings.clone(),
         };
-        let is_it = |found: &imgprep::Finding| (found.code, found.at) == (code, Some(at));
+        let is_it = |found: &imgprep::Finding| (found.code.id, found.at) == (code, Some(at));
         assert!(found.iter().any(is_it), "{code} at {at}: {found:#?}");
     }
 }

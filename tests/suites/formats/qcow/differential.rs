@@ -93,7 +93,7 @@ fn encrypted_qcow_is_described_and_not_read() {
     assert!(printed(&output).contains("qcow.header.encrypted"), "{}", printed(&output));
 }
 
-/// `qemu-img` reads what lies behind the end of a cut file as zeros and is content: a cut
+/// `qemu-img` reads what lies after the end of a cut file as zeros and is content: a cut
 /// table is a disk of other contents with exit code 0. Ours refuses.
 #[test]
 fn truncated_qcow_is_rejected_although_qemu_img_reads_zeros() {

@@ -6,9 +6,9 @@ use crate::support::anomalies::{good_images_have_no_errors, images_are_converted
 
 #[test]
 fn every_anomalous_image_is_reported_with_code_and_offset() {
-    // Bytes behind the disk that are shared are both; what a lost table names is lost, too.
+    // Bytes after the disk that are shared are both; what a lost table names is lost, too.
     images_are_reported("qcow", 14, |_, other| {
-        matches!(other.code.rsplit('.').next(), Some("leak" | "beyond-disk"))
+        matches!(other.code.id.rsplit('.').next(), Some("leak" | "beyond-disk"))
     });
 }
 

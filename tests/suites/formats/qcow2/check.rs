@@ -206,7 +206,7 @@ fn damage_by_byte_edits_is_counted_like_qemu_img() {
         ("the count of the L1 table is 3", |i| i.put(i.count_at(i.l1()), &[0, 3])),
         ("the count of the L2 table is 0", |i| i.put(i.count_at(i.l2()), &[0, 0])),
         ("the count of the refcount block is 0", |i| i.put(i.count_at(i.refcount_block()), &[0, 0])),
-        ("a count behind the file's end", |i| i.put(i.refcount_block() + 3000, &[0, 1])),
+        ("a count after the file's end", |i| i.put(i.refcount_block() + 3000, &[0, 1])),
         ("all counts are zero", |i| i.put(i.refcount_block(), &vec![0; 65536])),
         ("an L2 entry is gone", |i| i.put64(i.entries()[2], 0)),
         ("all L2 entries are gone", |i| i.put(i.l2(), &vec![0; 65536])),
@@ -219,7 +219,7 @@ fn damage_by_byte_edits_is_counted_like_qemu_img() {
         ("an entry points at the file's end", |i| {
             i.put64(i.entries()[1], COPIED | i.len().next_multiple_of(65536));
         }),
-        ("an entry points far behind the end", |i| i.put64(i.entries()[1], COPIED | 1 << 40)),
+        ("an entry points far after the end", |i| i.put64(i.entries()[1], COPIED | 1 << 40)),
         ("COPIED is clear in an L2 entry", |i| i.put64(i.entries()[0], i.u64(i.entries()[0]) & !COPIED)),
         ("COPIED is clear in the L1 entry", |i| i.put64(i.l1(), i.u64(i.l1()) & !COPIED)),
         ("COPIED is set with a count of 2", |i| {
@@ -230,11 +230,11 @@ fn damage_by_byte_edits_is_counted_like_qemu_img() {
         ("an L2 entry not on a cluster", |i| i.put64(i.entries()[0], i.u64(i.entries()[0]) + 512)),
         ("a zero entry not on a cluster", |i| i.put64(i.entries()[0], (i.u64(i.entries()[0]) + 512) | 1)),
         ("an L1 entry not on a cluster", |i| i.put64(i.l1(), i.u64(i.l1()) + 512)),
-        ("an L1 entry behind the end", |i| i.put64(i.l1(), COPIED | 1 << 40)),
+        ("an L1 entry after the end", |i| i.put64(i.l1(), COPIED | 1 << 40)),
         ("an L1 entry with nothing but COPIED", |i| i.put64(i.l1(), COPIED)),
         ("reserved bits in the refcount table", |i| i.put64(i.refcount_table(), i.refcount_block() | 1)),
         ("a refcount block not on a cluster", |i| i.put64(i.refcount_table(), i.refcount_block() + 512)),
-        ("a refcount block behind the end", |i| i.put64(i.refcount_table(), 1 << 40)),
+        ("a refcount block after the end", |i| i.put64(i.refcount_table(), 1 << 40)),
         ("no refcount block", |i| i.put64(i.refcount_table(), 0)),
         ("two refcount blocks are one", |i| i.put64(i.refcount_table() + 8, i.refcount_block())),
         ("a refcount block is data", |i| i.put64(i.refcount_table() + 8, i.data(i.entries()[0]))),
@@ -245,7 +245,7 @@ fn damage_by_byte_edits_is_counted_like_qemu_img() {
         ("a compressed entry over two clusters", |i| {
             i.put64(i.entries()[0], 1 << 62 | 255 << 54 | (i.data(i.entries()[0]) + 99));
         }),
-        ("a compressed entry behind the end", |i| i.put64(i.entries()[0], 1 << 62 | 1 << 45)),
+        ("a compressed entry after the end", |i| i.put64(i.entries()[0], 1 << 62 | 1 << 45)),
         ("an entry is a zero cluster that keeps its place", |i| {
             i.put64(i.entries()[0], i.u64(i.entries()[0]) | 1);
         }),
@@ -259,7 +259,7 @@ fn damage_by_byte_edits_is_counted_like_qemu_img() {
             let len = i.bytes.len() - 100_000;
             i.bytes.truncate(len);
         }),
-        ("clusters of garbage behind the end", |i| i.bytes.resize(i.bytes.len() + 300_000, 7)),
+        ("clusters of garbage after the end", |i| i.bytes.resize(i.bytes.len() + 300_000, 7)),
         ("the L1 table is longer than the disk needs", |i| i.put(36, &[0, 0, 0, 9])),
     ];
     let mut compared = 0;
@@ -311,7 +311,7 @@ fn damage_of_other_variants_is_counted_like_qemu_img() {
             i.put64(i.u64(64), i.u64(i.u64(64)) + 512);
         }),
         ("snap", "the snapshot's L1 table is too large", |i| i.put(i.u64(64) + 8, &[0xff; 4])),
-        ("snap", "the snapshot's L1 table lies behind the end", |i| i.put64(i.u64(64), 1 << 40)),
+        ("snap", "the snapshot's L1 table lies after the end", |i| i.put64(i.u64(64), 1 << 40)),
         ("snap", "the snapshot's L1 table is the active one", |i| i.put64(i.u64(64), i.l1())),
         ("snap", "the snapshot is forgotten", |i| i.put(60, &[0; 4])),
         ("snap", "a snapshot without its extra data", |i| i.put(i.u64(64) + 36, &[0, 0, 0, 8])),

@@ -27,7 +27,7 @@ fn check_of_a_scattered_qed_stops_at_its_memory_limit() {
     std::fs::write(&path, &file).unwrap();
     std::fs::File::options().write(true).open(&path).unwrap().set_len((PLACES as u64 + 2) << 24).unwrap();
     let (checked, found) = check(&open(&path, None).unwrap());
-    let last = found.last().map(|found| (found.code, found.at));
+    let last = found.last().map(|found| (found.code.id, found.at));
     assert_eq!(last, Some(("qed.check.too-large", Some(entry(PLACES - 1) as u64))));
     assert_eq!((checked.check_errors, found.len()), (1, 1));
 }

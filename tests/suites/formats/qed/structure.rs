@@ -8,9 +8,9 @@ use crate::support::structure::compare_with_qemu;
 
 #[test]
 fn every_anomalous_image_is_reported_with_code_and_offset() {
-    // Bytes behind the disk that are shared are both; what a lost table names is lost, too.
+    // Bytes after the disk that are shared are both; what a lost table names is lost, too.
     images_are_reported("qed", 14, |_, other| {
-        matches!(other.code.rsplit('.').next(), Some("leak" | "beyond-disk"))
+        matches!(other.code.id.rsplit('.').next(), Some("leak" | "beyond-disk"))
     });
 }
 

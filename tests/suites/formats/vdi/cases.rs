@@ -58,17 +58,17 @@ fn vdi_with_repeated_entries_is_rejected_by_check_and_convert() {
     let output = imgprep(folder.path(), &["check", "--output", "json", name]);
     assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
     let found = violations(folder.path(), name);
-    for code in ["claims.overlap", "vdi.map.hole"] {
+    for code in ["usage.overlap", "vdi.map.hole"] {
         assert!(found.iter().any(|(found, ..)| found == code), "{code}: {found:?}");
     }
     let output = imgprep(folder.path(), &["convert", name, "out.raw", "--output", "json"]);
     assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
-    assert_eq!(json(&output)["error"]["code"], "claims.overlap");
+    assert_eq!(json(&output)["error"]["code"], "usage.overlap");
     assert!(!folder.path().join("out.raw").exists());
     // A salvage lists doubtful ranges up to a limit, and reports that there may be more.
     let args = ["convert", name, "out.raw", "--salvage", "--dry-run", "--output", "json"];
     let report = json(&imgprep(folder.path(), &args));
     let losses = report["losses"].as_array().unwrap_or_else(|| panic!("{report}"));
     assert!(losses.len() < 5000, "{}", losses.len());
-    assert!(losses.iter().any(|loss| loss["code"] == "claims.many"), "{:?}", losses.last());
+    assert!(losses.iter().any(|loss| loss["code"] == "usage.many-conflicts"), "{:?}", losses.last());
 }

@@ -6,10 +6,10 @@ use crate::support::structure::compare_with_qemu;
 
 #[test]
 fn every_anomalous_image_is_reported_with_code_and_offset() {
-    // Bytes behind the disk that are shared are both; a longer map and file are the parser's findings.
+    // Bytes after the disk that are shared are both; a longer map and file are the parser's findings.
     images_are_reported("vdi", 14, |_, other| {
-        matches!(other.code.rsplit('.').next(), Some("leak" | "beyond-disk"))
-            || matches!(other.code, "vdi.map.longer" | "vdi.file.length")
+        matches!(other.code.id.rsplit('.').next(), Some("leak" | "beyond-disk"))
+            || matches!(other.code.id, "vdi.map.longer" | "vdi.file.length")
     });
 }
 

@@ -24,7 +24,7 @@ fn fixed_vhd_truncated_in_its_footer_is_rejected() {
     for back in (2..504).step_by(31) {
         std::fs::write(&path, &whole[..whole.len() - back]).unwrap();
         let error = convert_to_raw(&path, &target).expect_err("it is cut");
-        assert_eq!((error.code(), error.at()), ("vhd.footer.cut", Some(1 << 20)), "{back}");
+        assert_eq!((error.code().id, error.at()), ("vhd.footer.cut", Some(1 << 20)), "{back}");
     }
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
     convert_to_raw(&path, &target).unwrap();

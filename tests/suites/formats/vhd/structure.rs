@@ -17,7 +17,7 @@ fn every_anomalous_image_is_reported_with_code_and_offset() {
         ("vhd.check.locator-name", "vhd.check.parent-names"),
     ];
     images_are_reported("vhd", 12, |image, other| {
-        other.severity <= Severity::Note || follows.contains(&(image.code, other.code))
+        other.severity <= Severity::Note || follows.contains(&(image.code, other.code.id))
     });
 }
 

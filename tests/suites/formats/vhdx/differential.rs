@@ -57,7 +57,7 @@ fn vhdx_written_in_place_with_every_log_size_and_preallocation() {
     }
 }
 
-/// Whole MiB and what is not, and disks around one chunk (4 GiB of 512-byte sectors), behind
+/// Whole MiB and what is not, and disks around one chunk (4 GiB of 512-byte sectors), after
 /// which the table has a sector bitmap's entry.
 #[test]
 fn vhdx_of_odd_sizes_and_of_more_than_a_chunk() {
@@ -188,7 +188,7 @@ fn vhdx_logs_replayed_by_qemu_give_the_same_disk() {
 /// The crate `vhdx`, where it can read the image. It opens files for writing and writes its
 /// replay of a log into them, and panics on what it does not know; so it gets no logs here. It
 /// reads neither parents nor damaged copies, no disk of 0 bytes, none of more than a chunk and no
-/// item without a byte (whose offset must be 0, it wants one behind the table as well).
+/// item without a byte (whose offset must be 0, it wants one after the table as well).
 #[test]
 fn crate_vhdx_reads_the_same_disks() {
     let folder = tempfile::tempdir().unwrap();

@@ -118,7 +118,7 @@ fn codes_of_limits_and_unusual_offsets() {
     };
     assert_eq!(opened(11).unwrap().size(), 11 * 4096);
     let error = opened(10).err().unwrap();
-    assert_eq!((error.code(), error.at()), ("vmdk.limit.grains", Some(128 * 512 + 10 * 512)));
+    assert_eq!((error.code().id, error.at()), ("vmdk.limit.grains", Some(128 * 512 + 10 * 512)));
     // An extent of more than 2 GiB in a disk of parts of 2 GiB.
     let (text, part) = cases::large_extent();
     write(folder.join("large.vmdk"), &text).unwrap();

@@ -171,8 +171,8 @@ fn descriptor_with_a_nul_is_rejected() {
         if output.status.success() {
             // The last byte, or a line of the data base that begins with the NUL.
             let is_read = std::fs::read(folder.join("b.raw")).unwrap() == disk_bytes;
-            let is_told = printed.contains("vmdk.descriptor.behind-end") || at + 1 == text.len();
-            assert!(is_read && is_told, "{at}: {printed}");
+            let is_reported = printed.contains("vmdk.descriptor.after-end") || at + 1 == text.len();
+            assert!(is_read && is_reported, "{at}: {printed}");
         } else {
             let place = format!("[vmdk.descriptor.nul, file offset {}]", 512 + at);
             assert!(

@@ -24,16 +24,16 @@ fn streams_with_the_directory_in_the_header_have_no_findings() {
 }
 
 #[test]
-fn streams_with_zeros_behind_the_footer_are_read_and_other_bytes_rejected() {
+fn streams_with_zeros_after_the_footer_are_read_and_other_bytes_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let case = cases::streams();
     let end = case.plain.len() as u64;
-    let put = |behind: &[u8]| write(folder.join("a.vmdk"), [&case.plain[..], behind].concat()).unwrap();
+    let put = |after: &[u8]| write(folder.join("a.vmdk"), [&case.plain[..], after].concat()).unwrap();
     for zeros in [1, 511, 512, 4096, 1 << 20] {
         put(&vec![0; zeros]);
         assert!(disk(folder, "a.vmdk", &[]) == case.disk, "{zeros}");
-        let want = (0, vec![row("vmdk.stream.zeros-behind", "note", end)]);
+        let want = (0, vec![row("vmdk.stream.zeros-after", "note", end)]);
         assert_eq!(checked(folder, "a.vmdk", &[]), want, "{zeros}");
     }
     // A hole costs nothing.
@@ -41,14 +41,14 @@ fn streams_with_zeros_behind_the_footer_are_read_and_other_bytes_rejected() {
     std::fs::OpenOptions::new().write(true).open(folder.join("a.vmdk")).unwrap().set_len(1 << 40).unwrap();
     assert!(disk(folder, "a.vmdk", &[]) == case.disk);
     let others: [&[u8]; 4] = [b"x", &[&[0; 2000][..], b"\n"].concat(), &vec![7; 70_000], b"KDMV"];
-    for behind in others {
-        put(behind);
+    for after in others {
+        put(after);
         let (code, at, message) = refused(folder, "a.vmdk", &[]);
-        assert_eq!((&*code, at), ("vmdk.stream.behind-end", Some(end)), "{message}");
-        let want = format!("bytes {end}..{} follow", end + behind.len() as u64);
+        assert_eq!((&*code, at), ("vmdk.stream.after-end", Some(end)), "{message}");
+        let want = format!("bytes {end}..{} follow", end + after.len() as u64);
         assert!(message.contains(&want), "{message}");
         let (exit, found) = checked(folder, "a.vmdk", &[]);
-        assert!(exit == 2 && found.contains(&row("vmdk.stream.behind-end", "error", end)), "{found:?}");
+        assert!(exit == 2 && found.contains(&row("vmdk.stream.after-end", "error", end)), "{found:?}");
         assert!(disk(folder, "a.vmdk", &["--salvage"]) == case.disk);
     }
     // Without the marker of its end the file is cut.

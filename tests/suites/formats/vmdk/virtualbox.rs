@@ -27,7 +27,7 @@ fn virtualbox_snapshot_is_read_over_the_image_with_its_parents_uuid() {
     assert_eq!(refusal(&["--follow", "any"]), not_found, "there is no such image yet");
     write(folder.join("vm.vmdk"), &case.base).unwrap();
     assert_eq!(refusal(&[]), not_found, "the folder above is for --follow any");
-    assert_eq!(refusal(&["--follow", "none"]), ("open.gate.shut".into(), Some(at)));
+    assert_eq!(refusal(&["--follow", "none"]), ("open.follow.denied".into(), Some(at)));
     assert!(disk(folder, &child, &["--follow", "any"]) == case.disk);
     assert!(disk(folder, &child, &["--parent", "vm.vmdk"]) == case.disk);
     // Beside the snapshot, and then twice.

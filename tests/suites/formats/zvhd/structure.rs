@@ -75,9 +75,9 @@ fn zvhd2_structure_rules_are_reported() {
             0,
             last + 28,
         ),
-        ("page behind the records", with(index - 4096, b'Z'), "zvhd.header.middle", 2, index - 4096),
+        ("page after the records", with(index - 4096, b'Z'), "zvhd.header.middle", 2, index - 4096),
         (
-            "index behind its end",
+            "index after its end",
             with(index + count * 16 + 100, 1),
             "zvhd.index.rest",
             0,

@@ -70,10 +70,10 @@ fn the_checksum_is_an_option_of_zvhd2_in_every_command_that_converts() {
     }
 }
 
-/// A file of ours that is cut right behind the page after its records must not open in the vendor's reader, which
+/// A file of ours that is cut right after the page after its records must not open in the vendor's reader, which
 /// believes a last page whose checksum is right.
 #[test]
-fn page_behind_the_records_matches_the_vendor_and_a_cut_there_is_rejected() {
+fn page_after_the_records_matches_the_vendor_and_a_cut_there_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     for options in [&[][..], &["--zlib"]] {
@@ -87,7 +87,11 @@ fn page_behind_the_records_matches_the_vendor_and_a_cut_there_is_rejected() {
         assert_ne!(sealed, want, "the checksum is stale");
         std::fs::write(folder.join("cut.zvhd2"), &file[..middle + PAGE]).unwrap();
         let error = open(&folder.join("cut.zvhd2"), None).err().unwrap();
-        assert_eq!((error.code(), error.at()), ("zvhd.header.checksum", Some(middle as u64 + 64)), "{error}");
+        assert_eq!(
+            (error.code().id, error.at()),
+            ("zvhd.header.checksum", Some(middle as u64 + 64)),
+            "{error}"
+        );
     }
 }
 
@@ -216,7 +220,7 @@ fn disk_too_large_for_zvhd2_is_rejected_before_writing() {
     }
 }
 
-/// `--verify` reads what lies behind the disk's end, too: the cloud's disk has these bytes.
+/// `--verify` reads what lies after the disk's end, too: the cloud's disk has these bytes.
 #[test]
 fn verify_detects_damaged_padding_of_the_last_block() {
     let temp = tempfile::tempdir().unwrap();
@@ -225,7 +229,7 @@ fn verify_detects_damaged_padding_of_the_last_block() {
     let mut padded = small.clone();
     padded.resize(3 * BLOCK, 0);
     padded[3 * BLOCK - 1] = 1;
-    // Two disks that differ behind the end of the small one only: the last record of the other one.
+    // Two disks that differ after the end of the small one only: the last record of the other one.
     let record = written(folder, &padded, &[])[2 * PAGE..3 * PAGE].to_vec();
     std::fs::write(folder.join("disk.raw"), &small).unwrap();
     let disk = open(&folder.join("disk.raw"), None).unwrap();
@@ -263,7 +267,7 @@ fn verify_detects_damaged_padding_of_the_last_block() {
     let error = run(true).err();
     assert!(is_done.get(), "the temporary was damaged while it was read back");
     let error = error.expect("damage is seen");
-    assert_eq!(error.code(), "verify.differs", "{error}");
+    assert_eq!(error.code().id, "verify.differs", "{error}");
     assert_eq!(error.disk(), Some(2 * BLOCK as u64..3 * BLOCK as u64));
     assert!(!folder.join("out.zvhd2").exists());
 }

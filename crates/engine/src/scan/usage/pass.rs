@@ -1,67 +1,144 @@
-//! One pass over the uses of a file, within a budget of runs.
+//! One walk over the uses of all files of a layer, within a budget of runs.
 
 use std::ops::{ControlFlow, Range};
 
-use imgprep_map::{FileUse, UseKind};
+use imgprep_map::{FileUse, UseKind, usize_of};
 
 use super::conflicts::Conflicts;
 use super::run::Run;
 use crate::EngineError;
 
-/// The runs in a part of the file, clipped to it.
-pub(super) struct Pass {
-    pub(super) window: Range<u64>,
-    room: usize,
+/// The uses of one file that the current pass compares.
+pub(super) struct FileUses {
+    /// The compared part of the file.
+    window: Range<u64>,
+    file_len: u64,
+    /// The runs in the window, clipped to it.
     pub(super) runs: Vec<Run>,
-    pub(super) past_end: Option<EngineError>,
-    /// Whether the runs of a full budget overlap.
-    pub(super) is_over: bool,
+    past_end: PastEnd,
+    /// Conflicts that were reported in all passes.
+    pub(super) reported: usize,
 }
 
-impl Pass {
-    pub(super) fn new(from: u64, room: usize) -> Self {
-        Self { window: from..u64::MAX, room, runs: Vec::new(), past_end: None, is_over: false }
+/// The first use past the end of a file.
+enum PastEnd {
+    None,
+    Found(EngineError),
+    /// A previous pass reported it, or every use of that pass is inside the file.
+    Reported,
+}
+
+impl FileUses {
+    pub(super) fn new(file_len: u64) -> Self {
+        Self { window: 0..u64::MAX, file_len, runs: Vec::new(), past_end: PastEnd::None, reported: 0 }
     }
 
-    /// Adds a use. `Break` if the runs collected so far contain a conflict.
-    pub(super) fn add(&mut self, file_use: &FileUse, file_len: u64) -> ControlFlow<()> {
-        if file_use.range.end > file_len
-            && file_use.kind != UseKind::CompressedAtMost
-            && !file_use.range.is_empty()
-        {
-            let user = (file_use.kind, file_use.disk);
-            let bytes = file_use.range.clone();
-            self.past_end.get_or_insert(EngineError::PastEnd { bytes, user, file_len });
+    /// Begins where the previous pass ended.
+    pub(super) fn continue_pass(&mut self) {
+        self.window = self.window.end..u64::MAX;
+        self.runs.clear();
+    }
+
+    /// Whether the current pass reaches the end of the file.
+    pub(super) fn is_complete(&self) -> bool {
+        self.window.end == u64::MAX
+    }
+
+    /// The first use past the end of the file, once.
+    pub(super) fn take_past_end(&mut self) -> Option<EngineError> {
+        match std::mem::replace(&mut self.past_end, PastEnd::Reported) {
+            PastEnd::Found(error) => Some(error),
+            PastEnd::None | PastEnd::Reported => None,
         }
-        let run = Run::part(file_use, &self.window);
-        if run.bytes.is_empty() || self.runs.last_mut().is_some_and(|last| last.extend(&run)) {
-            return ControlFlow::Continue(());
-        }
-        self.runs.push(run);
-        if self.runs.len() < self.room {
-            return ControlFlow::Continue(());
-        }
-        self.make_room();
-        if self.is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     pub(super) fn sort(&mut self) {
         self.runs.sort_unstable_by_key(|run| (run.bytes.start, run.bytes.end));
     }
 
-    /// Joins adjacent runs, and drops those with the highest offsets if that does not free enough memory.
+    /// Adds a use. Returns whether it is a new run.
+    fn add(&mut self, file_use: FileUse) -> bool {
+        if file_use.range.end > self.file_len {
+            self.add_past_end(&file_use);
+        }
+        let next = Run::new(file_use);
+        if let Some(last) = self.runs.last_mut()
+            && next.bytes.end <= self.window.end
+            && last.extend(&next)
+        {
+            return false;
+        }
+        let part = next.part(&self.window);
+        let is_new = !part.bytes.is_empty() && !self.runs.last_mut().is_some_and(|last| last.extend(&part));
+        if is_new {
+            self.runs.push(part);
+        }
+        is_new
+    }
+
+    #[cold]
+    fn add_past_end(&mut self, file_use: &FileUse) {
+        let is_error = file_use.kind != UseKind::CompressedAtMost && !file_use.range.is_empty();
+        if is_error && matches!(self.past_end, PastEnd::None) {
+            let (bytes, user) = (file_use.range.clone(), (file_use.kind, file_use.disk));
+            self.past_end = PastEnd::Found(EngineError::PastEnd { bytes, user, file_len: self.file_len });
+        }
+    }
+
+    /// Keeps the first `count` runs. The next pass begins at the first of the others.
+    fn truncate(&mut self, count: usize) {
+        if let Some(first) = self.runs.get(count) {
+            self.window.end = first.bytes.start;
+            self.runs.truncate(count);
+        }
+    }
+}
+
+/// One pass over the files of a layer.
+pub(super) struct Pass<'f> {
+    files: &'f mut [FileUses],
+    /// Maximum number of runs of all files.
+    room: usize,
+    count: usize,
+    /// Whether the runs of a full budget overlap.
+    pub(super) is_over: bool,
+}
+
+impl<'f> Pass<'f> {
+    pub(super) fn new(files: &'f mut [FileUses], room: usize) -> Self {
+        Self { files, room, count: 0, is_over: false }
+    }
+
+    /// Adds a use. `Break` if the runs collected so far contain a conflict.
+    pub(super) fn add(&mut self, file_use: FileUse) -> ControlFlow<()> {
+        let Some(file) = self.files.get_mut(usize_of(u64::from(file_use.file.0))) else {
+            return ControlFlow::Continue(());
+        };
+        self.count += usize::from(file.add(file_use));
+        if self.count < self.room {
+            return ControlFlow::Continue(());
+        }
+        self.make_room();
+        if self.is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Joins adjacent runs. Drops the last ones, by file and offset, if that does not free enough memory.
     fn make_room(&mut self) {
-        self.sort();
-        let mut conflicts = Conflicts::default();
-        self.is_over = self.runs.iter().any(|run| conflicts.next(run).is_some());
+        for file in &mut *self.files {
+            file.sort();
+            let mut conflicts = Conflicts::default();
+            self.is_over |= file.runs.iter().any(|run| conflicts.next(run).is_some());
+        }
         if self.is_over {
             return;
         }
         // The runs do not overlap.
-        self.runs.dedup_by(|later, kept| kept.extend(later));
-        if let Some(first) = self.runs.get(self.room / 2) {
-            self.window.end = first.bytes.start;
-            self.runs.truncate(self.room / 2);
+        self.files.iter_mut().for_each(|file| file.runs.dedup_by(|later, kept| kept.extend(later)));
+        let mut left = self.room / 2;
+        for file in &mut *self.files {
+            file.truncate(left);
+            left -= file.runs.len();
         }
+        self.count = self.room / 2 - left;
     }
 }

@@ -14,12 +14,15 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// The part of a use that lies in `window`.
-    pub(super) fn part(file_use: &FileUse, window: &Range<u64>) -> Self {
-        let whole = Self { bytes: file_use.range.clone(), kind: file_use.kind, disk: file_use.disk };
-        let bytes = file_use.range.start.max(window.start)..file_use.range.end.min(window.end);
-        let disk = whole.user_at(bytes.start).1;
-        Self { bytes, ..Self { disk, ..whole } }
+    pub(super) fn new(file_use: FileUse) -> Self {
+        Self { bytes: file_use.range, kind: file_use.kind, disk: file_use.disk }
+    }
+
+    /// The part that lies in `window`.
+    pub(super) fn part(&self, window: &Range<u64>) -> Self {
+        let bytes = self.bytes.start.max(window.start)..self.bytes.end.min(window.end);
+        let (kind, disk) = self.user_at(bytes.start);
+        Self { bytes, kind, disk }
     }
 
     pub(super) fn user_at(&self, at: u64) -> (UseKind, Option<u64>) {

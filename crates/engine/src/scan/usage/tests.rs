@@ -86,18 +86,18 @@ fn repeated(count: u64) -> Vec<FileUse> {
 #[test]
 fn an_overlap_in_a_full_budget_ends_the_only_pass() {
     let (found, compared, asked) = check_all(repeated(100_000), 0);
-    assert_eq!((compared, asked), (Compared::Part, (1, LEAST_ROOM)));
-    assert_eq!(found.len(), LEAST_ROOM - 1);
+    assert_eq!((compared, asked), (Compared::Part, (1, MIN_ROOM)));
+    assert_eq!(found.len(), MIN_ROOM - 1);
     let (layer, asked) = layer(repeated(100_000));
     let error = check(&layer, 0, OnLoss::Stop, &Interrupt::default(), &mut |_| {}).unwrap_err();
     assert!(matches!(error.detail(), Some(EngineError::Overlap { bytes, .. }) if *bytes == (512..1024)));
-    assert_eq!(asked.both(), (1, LEAST_ROOM));
+    assert_eq!(asked.both(), (1, MIN_ROOM));
 }
 
 #[test]
 fn conflicts_are_reported_up_to_a_bound() {
     let (found, compared, asked) = check_all(repeated(10_000), 1 << 20);
-    assert_eq!((found.len(), compared, asked), (MOST_CONFLICTS, Compared::Part, (1, 10_000)));
+    assert_eq!((found.len(), compared, asked), (MAX_CONFLICTS, Compared::Part, (1, 10_000)));
     let (found, compared, _) = check_all(repeated(4), 1 << 20);
     assert_eq!((found.len(), compared), (3, Compared::All));
     assert!(found.contains(&shared(512)), "{found:?}");
@@ -188,7 +188,7 @@ fn a_payload_in_a_table_is_found_though_payloads_may_share() {
 }
 
 #[test]
-fn a_table_behind_long_payloads_is_found() {
+fn a_table_after_long_payloads_is_found() {
     use UseKind::{CompressedAtMost, Metadata};
     let uses = vec![
         file_use(0..5000, CompressedAtMost, 0),
@@ -208,7 +208,7 @@ fn data_past_the_end_is_found() {
     let bytes = (1 << 20) - 512..(1 << 20) + 512;
     let uses = vec![file_use(bytes.clone(), UseKind::Data, 0)];
     let want = EngineError::PastEnd { bytes, user: (UseKind::Data, Some(0)), file_len: 1 << 20 };
-    assert_eq!(imgprep_map::Detail::code(&want), "claims.past-end");
+    assert_eq!(imgprep_map::Detail::code(&want).id, "usage.past-end");
     assert_eq!(check_with(uses, 1 << 20), Some(want));
 }
 
@@ -223,4 +223,50 @@ fn a_conflict_is_found_with_too_little_memory_for_one_pass() {
         second: (UseKind::Metadata("bitmap"), Some(0)),
     };
     assert_eq!(check_with(uses, 0), Some(want));
+}
+
+#[test]
+fn all_files_of_a_layer_are_compared_in_one_walk() {
+    let in_file = |file, range: Range<u64>, disk| FileUse {
+        file: FileId(file),
+        ..file_use(range, UseKind::Data, disk)
+    };
+    let (len, past_end) = (1 << 20, (1 << 20) - 512..(1 << 20) + 512);
+    let uses = vec![
+        in_file(1, past_end.clone(), 4096),
+        in_file(0, 0..512, 0),
+        in_file(1, 0..512, 512),
+        in_file(2, 100..600, 1024),
+        in_file(0, 256..768, 2048),
+        in_file(2, 600..700, 1524),
+    ];
+    let (mut layer, asked) = layer(uses);
+    layer.files = (0..3).map(|_| Arc::new(vec![0u8; len]) as Arc<dyn ReadAt>).collect();
+    layer.names = vec!["a".into(), "b".into(), "c".into()];
+    let mut found = Vec::new();
+    let compared = check(&layer, 1 << 20, OnLoss::Zero, &Interrupt::default(), &mut |error| {
+        found.push((error.file(), error.detail::<EngineError>().unwrap().clone()));
+    });
+    let user = |disk| (UseKind::Data, Some(disk));
+    let overlap = EngineError::Overlap { bytes: 256..512, first: user(256), second: user(2048) };
+    let past_end = EngineError::PastEnd { bytes: past_end, user: user(4096), file_len: len as u64 };
+    assert_eq!(found, [(FileId(0), overlap), (FileId(1), past_end)]);
+    assert_eq!((compared.unwrap(), asked.both()), (Compared::All, (1, 6)));
+}
+
+#[test]
+fn passes_over_several_files_share_one_budget() {
+    let uses = (0..5000).rev().map(|n| FileUse {
+        file: FileId((n % 3) as u32),
+        ..file_use(n * 100..n * 100 + 50, UseKind::Data, n * 7)
+    });
+    let mut uses: Vec<_> = uses.collect();
+    uses.push(FileUse { file: FileId(2), ..file_use(499_720..499_760, UseKind::Metadata("bitmap"), 0) });
+    let (mut layer, asked) = layer(uses);
+    layer.files = (0..3).map(|_| Arc::new(vec![0u8; 1 << 20]) as Arc<dyn ReadAt>).collect();
+    layer.names = vec!["a".into(), "b".into(), "c".into()];
+    let mut found = Vec::new();
+    let compared = check(&layer, 0, OnLoss::Zero, &Interrupt::default(), &mut |error| found.push(error));
+    assert_eq!((compared.unwrap(), found.len(), asked.both().0), (Compared::All, 1, 9));
+    assert_eq!((found[0].file(), found[0].code().id), (FileId(2), "usage.overlap"));
 }

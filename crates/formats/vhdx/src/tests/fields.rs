@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Part;
+use crate::codes;
 
 #[test]
 fn a_small_image_is_understood() {
@@ -18,7 +19,7 @@ fn a_small_image_is_understood() {
 fn every_field_of_the_header() {
     let at = HEADERS[1];
     let field =
-        |at, field, expected, found| Invalid::Field { code: "vhdx.header.field", at, field, expected, found };
+        |at, field, expected, found| Invalid::Field { code: codes::HEADER_FIELD, at, field, expected, found };
     let version = |at, what, found, known| Unsupported::Version { at, what, found, known };
     assert_eq!(header_refusal::<Unsupported>(66, &[2]), version(at + 66, Part::File, 2, 1));
     assert_eq!(header_refusal::<Unsupported>(64, &[1]), version(at + 64, Part::Log, 1, 0));
@@ -29,7 +30,7 @@ fn every_field_of_the_header() {
     let want = field(at + 72, "LogOffset", "a multiple of 1 MiB, not 0", 0);
     assert_eq!(header_refusal::<Invalid>(72, &[0; 8]), want);
     let past = Invalid::TablePastEnd {
-        code: "vhdx.log.past-end",
+        code: codes::LOG_PAST_END,
         at: at + 72,
         table: "the log",
         start: u64::MAX - MIB + 1,
@@ -84,7 +85,7 @@ fn the_current_header_is_selected() {
     let error = both(&|file| number(file, &2u64.to_le_bytes())).unwrap_err();
     assert_eq!(error.detail(), Some(&Corrupt::Ambiguous { at: HEADERS[1] + 8, sequence: 2 }));
     let error = both(&|file| HEADERS.iter().for_each(|at| file.put(*at, &[0; 4]))).unwrap_err();
-    assert_eq!((error.code(), error.at()), ("vhdx.header.none", Some(HEADERS[0])));
+    assert_eq!((error.code().id, error.at()), ("vhdx.header.none", Some(HEADERS[0])));
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn a_file_that_is_too_short_or_something_else() {
 fn every_field_of_the_region_table() {
     let at = REGION_TABLES[0];
     let field =
-        |at, field, expected, found| Invalid::Field { code: "vhdx.region.field", at, field, expected, found };
+        |at, field, expected, found| Invalid::Field { code: codes::REGION_FIELD, at, field, expected, found };
     let want = field(at + 8, "EntryCount", "at most 2047", 2048);
     assert_eq!(region_refusal::<Invalid>(8, &2048u32.to_le_bytes()), want);
     let want = field(at + 32, "FileOffset", "a multiple of 1 MiB, not 0", BAT + 4096);
@@ -120,12 +121,12 @@ fn every_field_of_the_region_table() {
     let guid = Guid([9; 16]);
     let want = Unsupported::Region { at: at + 48, guid: guid.to_string() };
     assert_eq!(region_refusal::<Unsupported>(48, &guid.0), want);
-    let (code, table) = ("vhdx.region.past-end", "the region");
+    let (code, table) = (codes::REGION_PAST_END, "the region");
     let want =
         Invalid::TablePastEnd { code, at: at + 32, table, start: 4 * MIB, end: 5 * MIB, file_len: 4 * MIB };
     assert_eq!(region_refusal::<Invalid>(32, &(4 * MIB).to_le_bytes()), want);
     let overlap = |other: String| Corrupt::Overlap {
-        code: "vhdx.region.overlap",
+        code: codes::REGION_OVERLAP,
         at: at + 48,
         what: "the region",
         start: BAT,
@@ -135,12 +136,12 @@ fn every_field_of_the_region_table() {
     assert_eq!(region_refusal::<Corrupt>(64, &BAT.to_le_bytes()), overlap(format!("region {BAT_REGION}")));
     let error = region_refusal::<Corrupt>(64, &LOG.to_le_bytes());
     assert!(matches!(&error, Corrupt::Overlap { at: 196_656, other, .. } if other == "the log"), "{error:?}");
-    let missing = |what| Corrupt::Missing { code: "vhdx.region.missing", at, what };
+    let missing = |what| Corrupt::Missing { code: codes::REGION_MISSING, at, what };
     assert_eq!(region_refusal::<Corrupt>(8, &[1]), missing("metadata region"));
     assert_eq!(region_refusal::<Corrupt>(8, &[0]), missing("region of the block allocation table"));
     let twice = region_refusal(48, &BAT_REGION.0);
     let want = Corrupt::Twice {
-        code: "vhdx.region.twice",
+        code: codes::REGION_TWICE,
         at: at + 48,
         what: "region",
         guid: BAT_REGION.to_string(),
@@ -161,7 +162,7 @@ fn the_valid_region_table_is_selected() {
         assert_eq!(image.findings[0].at, Some(table));
     }
     let image = edited(&|file| {
-        file.put(REGION_TABLES[1] + 5000, &[1]); // behind the entries: says nothing
+        file.put(REGION_TABLES[1] + 5000, &[1]); // after the entries: says nothing
         file.seal(REGION_TABLES[1], TABLE_BYTES);
     });
     assert_eq!(codes(&image.unwrap()), Vec::<&str>::new());
@@ -172,13 +173,13 @@ fn the_valid_region_table_is_selected() {
     let want = Corrupt::TablesDiffer { at: REGION_TABLES[1] };
     assert_eq!(error.unwrap_err().detail(), Some(&want));
     let error = edited(&|file| REGION_TABLES.iter().for_each(|at| file.put(at + 17, &[0xaa]))).unwrap_err();
-    assert_eq!((error.code(), error.at()), ("vhdx.region.no-table", Some(REGION_TABLES[0])));
+    assert_eq!((error.code().id, error.at()), ("vhdx.region.no-table", Some(REGION_TABLES[0])));
 }
 
 #[test]
 fn every_field_of_the_metadata() {
     let field = |at, field, expected, found| Invalid::Field {
-        code: "vhdx.metadata.field",
+        code: codes::METADATA_FIELD,
         at,
         field,
         expected,
@@ -214,7 +215,7 @@ fn every_field_of_the_metadata() {
     let guid = Guid([9; 16]).to_string();
     let want = Unsupported::Item { at: item_entry(4), guid };
     assert_eq!(metadata_refusal::<Unsupported>(item_entry(4), &[9; 16]), want);
-    let want = Corrupt::Missing { code: "vhdx.metadata.missing", at: METADATA, what: "Page83Data" };
+    let want = Corrupt::Missing { code: codes::METADATA_MISSING, at: METADATA, what: "Page83Data" };
     assert_eq!(metadata_refusal::<Corrupt>(METADATA + 10, &[4]), want);
     let error = metadata_refusal::<Corrupt>(item_entry(4) + 16, &[0x04, 1]);
     assert!(matches!(error, Corrupt::Overlap { at, .. } if at == item_entry(4)), "{error:?}");
@@ -225,7 +226,7 @@ fn every_field_of_the_metadata() {
     assert_eq!(
         error,
         Invalid::TableTooShort {
-            code: "vhdx.bat.too-short",
+            code: codes::BAT_TOO_SHORT,
             at,
             table: "the block allocation table",
             expected: (1 << 26) + (1 << 14) - 1,

@@ -74,7 +74,7 @@ fn a_sequence_without_its_tail_is_ignored() {
         image.findings
     );
     let error = parsed(&with_log(&entries[1..])).unwrap_err();
-    assert_eq!((error.code(), error.at()), ("vhdx.log.no-sequence", Some(LOG)));
+    assert_eq!((error.code().id, error.at()), ("vhdx.log.no-sequence", Some(LOG)));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_file_that_no_system_can_have() {
         let crc = crc::sealed(&entry);
         entry[4..8].copy_from_slice(&crc.to_le_bytes());
         let error = parsed(&with_log(&[(0, entry)])).unwrap_err();
-        let (code, field, expected) = ("vhdx.log.field", "LastFileOffset", "less than 2^63");
+        let (code, field, expected) = (crate::codes::LOG_FIELD, "LastFileOffset", "less than 2^63");
         let want = Invalid::Field { code, at: LOG + 56, field, expected, found: last };
         assert_eq!(error.detail(), Some(&want));
     }
@@ -126,7 +126,7 @@ fn a_log_is_kept_within_the_limit() {
     let error = parse(&file, &ParseOptions { limits, ..ParseOptions::default() }).err().unwrap();
     let at = LOG + 64 + 9 * 32;
     assert_eq!(error.detail(), Some(&Unsupported::LogTooLarge { at, limit: 40960 }));
-    assert_eq!(error.code(), "vhdx.limit.log");
+    assert_eq!(error.code().id, "vhdx.limit.log");
 }
 
 /// Every sector is the head of an entry that declares the length of the whole log.
@@ -136,7 +136,7 @@ fn the_cost_of_a_hostile_log_is_bounded_by_its_length() {
     head[8..12].copy_from_slice(&u32::try_from(MIB).unwrap().to_le_bytes());
     let mut file = with_log(&(0..256).map(|sector| (sector * 4096, head.clone())).collect::<Vec<_>>());
     file.read.store(0, Ordering::Relaxed);
-    assert_eq!(parsed(&file).unwrap_err().code(), "vhdx.log.no-sequence");
+    assert_eq!(parsed(&file).unwrap_err().code().id, "vhdx.log.no-sequence");
     let read = file.read.load(Ordering::Relaxed);
     assert!(read < 4 * MIB, "{read}");
     // A chain of complete entries with consecutive numbers, whose heads all reference a tail elsewhere.
@@ -152,7 +152,7 @@ fn the_cost_of_a_hostile_log_is_bounded_by_its_length() {
     chain(0, 1..100);
     chain(99, 1..100);
     file.read.store(0, Ordering::Relaxed);
-    assert_eq!(parsed(&file).unwrap_err().code(), "vhdx.log.no-sequence");
+    assert_eq!(parsed(&file).unwrap_err().code().id, "vhdx.log.no-sequence");
     let read = file.read.load(Ordering::Relaxed);
     assert!(read < 8 * MIB, "{read}");
 }
@@ -174,7 +174,10 @@ fn a_salvage_continues_without_a_log_that_cannot_be_replayed() {
         let Ok(Parsed::Done(image)) = parse(&file, &salvage) else { panic!("it needs nothing") };
         assert_eq!(codes(&image), ["vhdx.log.skipped"]);
         let message = &image.findings[0].message;
-        assert!(message.contains(error.code()) && message.contains("only in the log are lost"), "{message}");
+        assert!(
+            message.contains(error.code().id) && message.contains("only in the log are lost"),
+            "{message}"
+        );
         assert!(image.facts.dirty && image.overlay.is_none());
     }
     // An entry that can be replayed is replayed.

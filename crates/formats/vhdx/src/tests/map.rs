@@ -26,7 +26,7 @@ fn an_invalid_entry_is_reported_with_the_lost_range() {
     let (extents, walked) = visit(&file, 0..u64::MAX);
     assert_eq!(extents, [Extent { disk: 0..MIB, source: data(4 * MIB) }]);
     let error = walked.unwrap_err();
-    let (code, table) = ("vhdx.bat.past-end", "the block");
+    let (code, table) = (crate::codes::BAT_PAST_END, "the block");
     let want =
         Invalid::TablePastEnd { code, at: BAT + 8, table, start: 5 * MIB, end: 6 * MIB, file_len: 5 * MIB };
     assert_eq!((error.detail(), error.disk()), (Some(&want), Some(MIB..2 * MIB)));
@@ -39,7 +39,7 @@ fn an_invalid_entry_is_reported_with_the_lost_range() {
 ///
 /// There are more than two chunks, of which the second has a sector bitmap.
 #[test]
-fn a_bitmap_behind_the_first_chunk() {
+fn a_bitmap_after_the_first_chunk() {
     let block = 256 * MIB;
     let recipe = Recipe { block_size: block, sector: 512, size: 40 * block, has_parent: true };
     let mut file = sample(recipe);

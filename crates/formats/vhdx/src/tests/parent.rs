@@ -58,7 +58,7 @@ fn every_kind_of_invalid_locator_is_reported() {
     let options =
         ParseOptions { limits: Limits { text_bytes: 10, ..Limits::default() }, ..ParseOptions::default() };
     let error = parse(&sample(CHILD), &options).err().unwrap();
-    assert_eq!((error.code(), error.at(), error.class()), ("vhdx.limit.text", Some(at), Class::Limit));
+    assert_eq!((error.code().id, error.at(), error.class()), ("vhdx.limit.text", Some(at), Class::Limit));
 }
 
 #[test]
