@@ -9,4 +9,5 @@ pub(crate) mod detect_cases;
 pub(crate) mod interrupts;
 pub(crate) mod mutations;
 pub(crate) mod mutations_blind;
+pub(crate) mod random_options;
 pub(crate) mod resource_bombs;
