@@ -17,7 +17,8 @@ use crate::joined_output::{JoinedTarget, extents_of, paths_of};
 use crate::local_output::{DeviceTarget, FileTarget, PipeTarget};
 use crate::plan::tables_of;
 use crate::{
-    BitmapMaker, Checksum, ConvertOptions, Destination, Disk, Files, Output, Plan, RequestError, Role, Verify,
+    BitmapMaker, Checksum, ConvertOptions, Destination, Disk, Files, Output, Plan, RequestError, Role,
+    Target, Verify,
 };
 
 /// The result of a conversion.
@@ -54,7 +55,8 @@ pub struct ConversionDigests {
     pub source: Option<Digest>,
     /// Of the contents of the output, if it was read back.
     pub output: Option<Digest>,
-    /// Of the output's file; `None` for devices and pipes.
+    /// Of the output's file, which is read for it. A RAW file that was not read back is the exception: its digest is that of the
+    /// bytes that were written. `None` for devices and pipes.
     pub file: Option<Digest>,
 }
 
@@ -165,7 +167,7 @@ fn convert_into<'o>(
     backing.as_ref().map_or(Ok(()), OpenBacking::check_unchanged)?;
     let back = job.verify(&*opened, done.checksums.as_ref())?;
     let is_verified = back.is_some();
-    let digests = job.digests(&*opened, done.checksums.as_ref(), back.as_ref())?;
+    let digests = job.digests(&*opened, &done, back.as_ref())?;
     let bitmap = job.bitmap(&*opened, done.bitmap.as_ref())?;
     publish(opened, bitmap)?;
     Ok(Converted {
@@ -369,7 +371,7 @@ impl Job<'_> {
     fn digests(
         &self,
         opened: &dyn Output,
-        source: Option<&Checksums>,
+        done: &imgprep_engine::Converted,
         back: Option<&Checksums>,
     ) -> Result<Option<ConversionDigests>, Error> {
         let Checksum::Digest(algorithm) = self.options.checksum else { return Ok(None) };
@@ -378,36 +380,41 @@ impl Job<'_> {
             let bytes = sums.filter(|_| self.with_blake3()).and_then(Checksums::blake3);
             bytes.map(|bytes| Digest { algorithm, bytes })
         };
-        let mut digests = ConversionDigests {
-            algorithm,
-            source: in_pass(source),
-            output: in_pass(back),
-            file: self.digest_of_file(opened, algorithm)?,
-        };
+        let mut written = in_pass(done.checksums.as_ref());
         let is_lossy = self.run.on_loss == OnLoss::Zero;
-        if is_lossy {
-            // Zeros in place of what was lost are not the contents of the source.
-            digests.source = None;
-        } else if digests.source.is_none() {
+        if !is_lossy && written.is_none() {
             let found = digest(self.disk.stack(), self.table_scan, &[algorithm], self.run)?;
-            digests.source = found.first().copied();
+            written = found.first().copied();
         }
-        if digests.output.is_none() && back.is_some() {
-            digests.output = self.digest_of(opened, self.options.target.name(), algorithm)?;
+        let mut output = in_pass(back);
+        if output.is_none() && back.is_some() {
+            output = self.digest_of(opened, self.options.target.name(), algorithm)?;
         }
-        Ok(Some(digests))
+        // A RAW file is the disk.
+        let is_disk = self.options.target == Target::Raw && done.len == self.disk.size();
+        let of_file = output.or(written).filter(|_| is_disk);
+        let file = self.digest_of_file(opened, of_file, algorithm)?;
+        // Zeros in place of what was lost are not the contents of the source.
+        let source = written.filter(|_| !is_lossy);
+        Ok(Some(ConversionDigests { algorithm, source, output, file }))
     }
 
-    /// The digest of the file; `None` for an image of several files.
+    /// The digest of the file: `known`, or else the file is read. `None` for an image of several files, and as in
+    /// [`digest_of`](Self::digest_of).
     fn digest_of_file(
         &self,
         opened: &dyn Output,
+        known: Option<Digest>,
         algorithm: DigestAlgorithm,
     ) -> Result<Option<Digest>, Error> {
         if opened.takes_files() {
             return Ok(None);
         }
-        self.digest_of(opened, imgprep_raw::NAME, algorithm)
+        match known {
+            Some(_) if !opened.has_exact_len() || opened.reopen()?.is_none() => Ok(None),
+            Some(digest) => Ok(Some(digest)),
+            None => self.digest_of(opened, imgprep_raw::NAME, algorithm),
+        }
     }
 
     /// The digest of an output that is read in this format; `None` if it cannot be read, or if it is a device, which does not end

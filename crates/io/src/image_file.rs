@@ -119,6 +119,10 @@ impl<R: ReadAt> ReadAt for NamedReader<R> {
         self.reader.read_exact_at(buf, at)
     }
 
+    fn read_once_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+        self.reader.read_once_at(buf, at)
+    }
+
     fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         self.reader.mapped(range)
     }

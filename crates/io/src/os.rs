@@ -46,6 +46,23 @@ pub(crate) fn missing_pages(mapping: &Mmap, range: Range<u64>) -> Vec<Range<u64>
     missing
 }
 
+/// The number of `cachestat`, the same on all architectures but Alpha (Linux 6.5).
+const CACHESTAT: libc::c_long = 451;
+
+/// Whether all pages of a range that ends with a page or with the file are cached, as one query for the whole range reports it: it
+/// counts folios, not pages. `false` if the system does not have this query.
+pub(crate) fn is_cached(file: &File, range: &Range<u64>) -> bool {
+    let page = rustix::param::page_size() as u64;
+    let wanted: [u64; 2] = [range.start, range.end - range.start];
+    // Cached, modified, in write-back, evicted, recently evicted.
+    let mut counts = [0u64; 5];
+    // SAFETY: the call reads two numbers and writes five, and the file is open during the call.
+    let done = unsafe {
+        libc::syscall(CACHESTAT, file.as_raw_fd(), wanted.as_ptr(), counts.as_mut_ptr(), 0 as libc::c_uint)
+    };
+    done == 0 && counts[0] == wanted[1].div_ceil(page)
+}
+
 /// Whether [`missing_pages`] is accurate for this user and a file of `owner`.
 pub(crate) fn can_query_page_cache(file: &File, owner: u32) -> bool {
     let user = rustix::process::geteuid();

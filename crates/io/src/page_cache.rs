@@ -63,6 +63,14 @@ struct Window {
     missing: Vec<Range<u64>>,
 }
 
+/// What a read of a range finds.
+struct Entered {
+    /// The parts of the range that were not cached.
+    missing: Vec<Range<u64>>,
+    /// Whether it belongs to a sequential read.
+    is_sequential: bool,
+}
+
 impl PageCache {
     /// The state of a file that was not read yet. `is_accurate`: whether the system reports residency to this user.
     pub(crate) fn new(is_accurate: bool) -> Self {
@@ -75,12 +83,12 @@ impl PageCache {
     }
 
     /// Starts to read a range that is needed later.
-    pub(crate) fn prefetch(&self, mapping: &Mmap, range: &Range<u64>) {
+    pub(crate) fn prefetch(&self, mapping: &Mmap, file: &File, range: &Range<u64>) {
         let missing: Vec<_> = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             indexes(mapping, range)
                 .filter_map(|index| {
-                    self.note(&mut known, mapping, index);
+                    self.note(&mut known, mapping, file, index);
                     known.find(index).and_then(|window| window.missing_of(range))
                 })
                 .collect()
@@ -90,31 +98,48 @@ impl PageCache {
         }
     }
 
-    /// Reads `range` into memory.
+    /// Reads `range` into memory and maps it.
     pub(crate) fn enter(&self, mapping: &Mmap, file: &File, range: &Range<u64>) {
-        let mut follow = false;
-        let mut missing = Vec::new();
-        let leaving: Vec<Window> = {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            for index in indexes(mapping, range) {
-                follow |= self.note_with_next(&mut known, mapping, index);
-                missing.extend(known.find(index).and_then(|window| window.missing_of(range)));
-            }
-            let too_many = known.windows.len().saturating_sub(KEPT);
-            known.windows.drain(..too_many).collect()
-        };
-        self.leave(mapping, file, leaving);
+        let Entered { missing, is_sequential } = self.note_entered(mapping, file, range);
         if !self.is_accurate {
             os::read_ahead(mapping, range.clone());
         }
         for missing in missing {
-            if follow {
+            if is_sequential {
                 self.read(file, missing);
             } else {
                 os::read_ahead(mapping, missing);
             }
         }
         os::populate(mapping, range.clone());
+    }
+
+    /// Prepares a positioned read of `range`, which needs no pages in the mapping.
+    pub(crate) fn enter_copied(&self, mapping: &Mmap, file: &File, range: &Range<u64>) {
+        let Entered { missing, is_sequential } = self.note_entered(mapping, file, range);
+        for missing in missing {
+            if is_sequential {
+                self.announce_reads_in_a_row(file);
+            } else {
+                os::read_ahead(mapping, missing);
+            }
+        }
+    }
+
+    /// Records the windows of a range, and drops the oldest ones.
+    fn note_entered(&self, mapping: &Mmap, file: &File, range: &Range<u64>) -> Entered {
+        let (mut is_sequential, mut missing) = (false, Vec::new());
+        let leaving: Vec<Window> = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            for index in indexes(mapping, range) {
+                is_sequential |= self.note_with_next(&mut known, mapping, file, index);
+                missing.extend(known.find(index).and_then(|window| window.missing_of(range)));
+            }
+            let too_many = known.windows.len().saturating_sub(KEPT);
+            known.windows.drain(..too_many).collect()
+        };
+        self.leave(mapping, file, leaving);
+        Entered { missing, is_sequential }
     }
 
     /// Drops all windows.
@@ -124,11 +149,11 @@ impl PageCache {
     }
 
     /// Adds a window, and in a sequential read also the next ones. Returns whether the read is sequential.
-    fn note_with_next(&self, known: &mut Known, mapping: &Mmap, index: u64) -> bool {
+    fn note_with_next(&self, known: &mut Known, mapping: &Mmap, file: &File, index: u64) -> bool {
         let follows = known.moves_on(index);
-        self.note(known, mapping, index);
+        self.note(known, mapping, file, index);
         for ahead in (index + 1..=index + AHEAD).take_while(|_| follows) {
-            if self.note(known, mapping, ahead) && !self.is_accurate {
+            if self.note(known, mapping, file, ahead) && !self.is_accurate {
                 os::read_ahead(mapping, window(mapping, ahead));
             }
         }
@@ -136,21 +161,26 @@ impl PageCache {
     }
 
     /// Records which pages of a window are missing. Returns whether the window is new.
-    fn note(&self, known: &mut Known, mapping: &Mmap, index: u64) -> bool {
+    fn note(&self, known: &mut Known, mapping: &Mmap, file: &File, index: u64) -> bool {
         let range = window(mapping, index);
         if range.is_empty() || known.find(index).is_some() {
             return false;
         }
-        let missing = if self.is_accurate { os::missing_pages(mapping, range) } else { Vec::new() };
+        let assumes_cached = !self.is_accurate || os::is_cached(file, &range);
+        let missing = if assumes_cached { Vec::new() } else { os::missing_pages(mapping, range) };
         known.windows.push_back(Window { index, missing });
         true
     }
 
-    /// Loads a range, with read-ahead of the system. Read errors are reported when the mapping is read.
-    fn read(&self, file: &File, range: Range<u64>) {
+    fn announce_reads_in_a_row(&self, file: &File) {
         if !self.is_in_a_row.swap(true, Ordering::Relaxed) {
             os::reads_in_a_row(file);
         }
+    }
+
+    /// Loads a range, with read-ahead of the system. Read errors are reported when the mapping is read.
+    fn read(&self, file: &File, range: Range<u64>) {
+        self.announce_reads_in_a_row(file);
         let mut buffer = vec![0; PIECE as usize];
         for at in range.clone().step_by(buffer.len()) {
             let len = (range.end - at).min(PIECE) as usize;
@@ -253,6 +283,33 @@ mod tests {
     }
 
     #[test]
+    fn positioned_reads_leave_the_cache_as_it_was() {
+        let Some((file, mapping)) = cold_file(64 << 20) else { return };
+        let cached = 10 << 20..11 << 20;
+        os::read_no_further(file.as_file());
+        let mut buffer = vec![0; 1 << 20];
+        file.as_file().read_exact_at(&mut buffer, cached.start).unwrap();
+        let before = os::missing_pages(&mapping, 0..64 << 20);
+        assert_eq!(before, [0..cached.start, cached.end..64 << 20]);
+        assert!(os::is_cached(file.as_file(), &cached) || !has_cachestat(file.as_file()));
+        assert!(!os::is_cached(file.as_file(), &(cached.start..cached.end + 4096)));
+        let residence = PageCache::new(true);
+        for at in (0..64 << 20).step_by(buffer.len()) {
+            residence.enter_copied(&mapping, file.as_file(), &(at..at + (1 << 20)));
+            file.as_file().read_exact_at(&mut buffer, at).unwrap();
+            assert!(buffer.iter().all(|byte| *byte == 7), "{at}");
+        }
+        assert!(missing(&mapping) < 64 << 20);
+        residence.leave_all(&mapping, file.as_file());
+        assert_eq!(os::missing_pages(&mapping, 0..64 << 20), before);
+    }
+
+    /// Whether the system has `cachestat`: an empty range is always cached.
+    fn has_cachestat(file: &File) -> bool {
+        os::is_cached(file, &(0..0))
+    }
+
+    #[test]
     fn windows_leave_while_others_come() {
         let len = (KEPT + 40) * WINDOW as usize;
         let Some((file, mapping)) = cold_file(len) else { return };
@@ -270,7 +327,7 @@ mod tests {
         let residence = PageCache::new(true);
         let scattered = [20 << 20, 3 << 20, 11 << 20].map(|at| at..at + (64 << 10));
         for range in &scattered {
-            residence.prefetch(&mapping, range);
+            residence.prefetch(&mapping, file.as_file(), range);
         }
         for range in &scattered {
             residence.enter(&mapping, file.as_file(), range);

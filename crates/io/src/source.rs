@@ -196,6 +196,14 @@ impl ReadAt for SourceFile {
         })
     }
 
+    fn read_once_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+        if let Some(mapping) = &self.mapping {
+            let range = at..at.saturating_add(buf.len() as u64);
+            self.page_cache.enter_copied(mapping, &self.file, &range);
+        }
+        self.read_exact_at(buf, at)
+    }
+
     fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         let range = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
         self.mapping.as_ref()?.get(range)
@@ -209,7 +217,7 @@ impl ReadAt for SourceFile {
 
     fn will_read_soon(&self, range: Range<u64>) {
         if let Some(mapping) = &self.mapping {
-            self.page_cache.prefetch(mapping, &range);
+            self.page_cache.prefetch(mapping, &self.file, &range);
         }
     }
 

@@ -81,9 +81,12 @@ pub(crate) fn written_in_units(
 }
 
 /// QEMU's name of a format.
-fn qemu_name(format: &str) -> &str {
+pub(crate) fn qemu_name(format: &str) -> &str {
     if format == "vhd" { "vpc" } else { format }
 }
+
+/// Bytes of data at the start of a large disk: a whole block of 32 MiB, and a part of the next one.
+const LARGE_DATA: u64 = 40 << 20;
 
 /// Writes a disk with data at both ends and in the middle, within a memory limit; `qemu-img` compares.
 pub(crate) fn large_disk_stays_within(memory_mib: u64, format: &str, size_gib: u64, options: &[&str]) {
@@ -96,7 +99,8 @@ pub(crate) fn large_disk_stays_within(memory_mib: u64, format: &str, size_gib: u
     tool(folder.path(), "qemu-img", &create);
     let last = format!("write -P 3 {} 512", (size_gib << 30) - 512);
     let middle = format!("write -P 2 {} 1k", size_gib << 29);
-    for write in ["write -P 1 0 4M", &middle, &last] {
+    let start = format!("write -P 1 0 {LARGE_DATA}");
+    for write in [&start, &middle, &last] {
         tool(folder.path(), "qemu-io", &["-c", write, "a.qcow2"]);
     }
     let (name, memory) = (format!("b.{format}"), format!("{memory_mib}M"));
@@ -120,8 +124,8 @@ pub(crate) fn large_disk_stays_within(memory_mib: u64, format: &str, size_gib: u
 fn parts_are_read(folder: &Path, format: &str, size: u64) {
     let (middle, name) = (size / 2, format!("b.{format}"));
     let parts = [
-        (1, 0, 4 << 20),
-        (0, 4 << 20, 1 << 20),
+        (1, 0, LARGE_DATA),
+        (0, LARGE_DATA, 1 << 20),
         (0, middle - (1 << 20), 1 << 20),
         (2, middle, 1 << 10),
         (0, middle + (1 << 10), 1 << 20),

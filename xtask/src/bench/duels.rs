@@ -32,8 +32,10 @@ const FORMATS: &[(&str, f64, &[&str])] = &[
 /// The option of both programs for a compressed VMDK.
 const STREAM: &str = "-o subformat=streamOptimized";
 
-/// The option of both programs for a flat VMDK.
+/// The options of both programs for VMDKs of several files.
 const FLAT: &str = "-o subformat=monolithicFlat";
+const SPLIT_SPARSE: &str = "-o subformat=twoGbMaxExtentSparse";
+const SPLIT_FLAT: &str = "-o subformat=twoGbMaxExtentFlat";
 
 /// What is made of a disk with a file system.
 const FILE_SYSTEM_FORMATS: &[(&str, f64, &[&str])] = &[
@@ -46,6 +48,7 @@ const FILE_SYSTEM_FORMATS: &[(&str, f64, &[&str])] = &[
 /// Bare works, and what they are called.
 const PACK: (&str, &str) = ("compress", "zstd 3 of the blocks");
 const UNPACK: (&str, &str) = ("decompress", "decompressing the blocks");
+const DEFLATE: (&str, &str) = ("deflate", "one thread: deflate 6 of the blocks");
 const SCAN: (&str, &str) = ("scan", "positioned reads of every byte and an OR over them");
 
 /// The name of the output in the line of a job.
@@ -231,10 +234,13 @@ impl Inputs {
         Ok(duels)
     }
 
-    /// The formats that both write: name, target, format and options of both.
+    /// ZVHD, which only we write, beside one thread of deflate. Then the formats that `qemu-img` writes, too: name, target,
+    /// format and options of both.
     pub(super) fn to_formats(&self) -> Vec<Duel> {
+        let zvhd = self.beside("ZVHD", "convert $full.raw $o.zvhd --no-sync", DEFLATE, "full.raw");
+        let mut duels = vec![zvhd.at_most(1.15)];
         if !has_qemu_img() {
-            return Vec::new();
+            return duels;
         }
         let duel = |(name, at_most, format, ours, theirs): (&str, f64, &str, &str, &str)| {
             let output = format!("o.{format}");
@@ -252,7 +258,7 @@ impl Inputs {
             ])
             .at_most(at_most)
         };
-        vec![
+        duels.extend([
             duel(("QCOW2, plain", 0.75, "qcow2", "", "")),
             duel(("QCOW2, zlib", 0.35, "qcow2", "-o compress=on", "-c")),
             duel(("QCOW2, zstd", 0.35, "qcow2", "-o compression_type=zstd", "-c -o compression_type=zstd")),
@@ -266,7 +272,10 @@ impl Inputs {
             duel(("VMDK, sparse", 0.75, "vmdk", "", "")),
             duel(("VMDK, streamOptimized", 0.35, "vmdk", STREAM, STREAM)),
             duel(("VMDK, flat", 0.75, "vmdk", FLAT, FLAT)),
-        ]
+            duel(("VMDK, sparse, split", 0.75, "vmdk", SPLIT_SPARSE, SPLIT_SPARSE)),
+            duel(("VMDK, flat, split", 0.75, "vmdk", SPLIT_FLAT, SPLIT_FLAT)),
+        ]);
+        duels
     }
 
     /// Both with their data on the disk at the end.

@@ -119,9 +119,28 @@ impl Job {
     }
 }
 
-/// Removes an output, a file or a folder, if it is there.
+/// Removes an output, a file or a folder, if it is there, and the extents of a VMDK.
 fn remove(output: &Path) {
     let _ = if output.is_dir() { fs::remove_dir_all(output) } else { fs::remove_file(output) };
+    for extent in extents_of(output) {
+        let _ = fs::remove_file(extent);
+    }
+}
+
+/// The files that a VMDK of several files has beside its descriptor: `o-flat.vmdk`, `o-s001.vmdk`.
+fn extents_of(output: &Path) -> Vec<PathBuf> {
+    let (Some(stem), Some(folder)) = (output.file_stem(), output.parent()) else { return Vec::new() };
+    if output.extension().is_none_or(|extension| extension != "vmdk") {
+        return Vec::new();
+    }
+    let start = format!("{}-", stem.to_string_lossy());
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_extent = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(&start) && name.ends_with(".vmdk")
+    };
+    files.filter(is_extent).collect()
 }
 
 /// A run of as many seconds pays for its pages itself.

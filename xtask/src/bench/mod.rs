@@ -45,7 +45,9 @@ const SECTIONS: [Section; 15] = [
     ("Within a budget of 48 MiB", |inputs, _| inputs.small()),
     ("To RAW, compared with qemu-img", |inputs, _| inputs.to_raw()),
     ("A file system to RAW, compared with qemu-img", |inputs, _| inputs.file_system()),
-    ("To QCOW2, VDI, VHD, VHDX, QED and VMDK, compared with qemu-img", |inputs, _| Ok(inputs.to_formats())),
+    ("To QCOW2, VDI, VHD, VHDX, QED, VMDK and ZVHD, compared with qemu-img", |inputs, _| {
+        Ok(inputs.to_formats())
+    }),
     ("Synced, compared with qemu-img and sync", |inputs, _| inputs.synced()),
     ("From a cold cache", |inputs, _| inputs.cold()),
     ("Checks, compared with qemu-img", |inputs, _| inputs.checks()),

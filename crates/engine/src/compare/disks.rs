@@ -1,9 +1,13 @@
 //! Compares two disks chunk by chunk.
 
+use std::ops::Range;
+
 use imgprep_map::Error;
 
 use super::differences::Differences;
-use crate::load::{Job, Loader, Pair, Scratch, jobs, load_chunk, pairs, reading_memory};
+use crate::load::{
+    ChunkForm, Job, Loader, PIECE, Pair, Reads, Scratch, jobs, pairs, pieces_of, reading_memory,
+};
 use crate::pipeline::Share;
 use crate::{Losses, OnLoss, Options, Stack, TableScan, pipeline};
 
@@ -40,6 +44,7 @@ pub fn compare(
     options.progress.begin(disks.map(total).iter().sum());
     let loaders = disks.map(|disk| Loader {
         stack: disk.stack,
+        reads: Reads::Copied,
         on_loss: OnLoss::Stop,
         losses: &losses,
         progress: options.progress,
@@ -71,6 +76,18 @@ fn share(disks: [ScannedDisk<'_>; 2], options: &Options<'_>) -> Result<Share, Er
     Ok(Share::plan(options.threads, options.memory, per_thread, per_chunk.max(1))?)
 }
 
+/// The bytes of a piece, as far as the disk has any.
+fn piece_of<'s>(
+    loader: &Loader<'_>,
+    job: Option<&Job>,
+    form: ChunkForm,
+    piece: &Range<u64>,
+    scratch: &'s mut Scratch,
+) -> Result<&'s [u8], Error> {
+    let Some(end) = job.map(|job| job.range.end).filter(|end| *end > piece.start) else { return Ok(&[]) };
+    loader.piece(form, &(piece.start..piece.end.min(end)), scratch)
+}
+
 /// The differences of one chunk, and the bytes that were read of both disks.
 fn work(
     (a, b): &Pair<Job, Job>,
@@ -80,9 +97,15 @@ fn work(
 ) -> Result<(Differences, u64), Error> {
     let mut differences = Differences::new(shape.limit);
     let jobs = [a, b].into_iter().flatten();
-    let start = jobs.clone().map(|job| job.range.start).min();
-    let bytes = (load_chunk(of_a, a.as_ref(), scratch_a)?, load_chunk(of_b, b.as_ref(), scratch_b)?);
-    differences.compare(bytes, start.unwrap_or_default(), shape.granularity);
+    // Both begin at the same disk offset. The shorter disk ends earlier.
+    let ranges = jobs.clone().map(|job| &job.range);
+    let range = ranges.reduce(|a, b| if a.end < b.end { b } else { a }).cloned().unwrap_or_default();
+    let (form_a, form_b) = (of_a.open_chunk(a.as_ref(), scratch_a)?, of_b.open_chunk(b.as_ref(), scratch_b)?);
+    for piece in pieces_of(&range, shape.granularity.max(PIECE)) {
+        let bytes_a = piece_of(of_a, a.as_ref(), form_a, &piece, scratch_a)?;
+        let bytes_b = piece_of(of_b, b.as_ref(), form_b, &piece, scratch_b)?;
+        differences.compare((bytes_a, bytes_b), piece.start, shape.granularity);
+    }
     of_a.stack.verify_mapping()?;
     of_b.stack.verify_mapping()?;
     Ok((differences, jobs.map(|job| job.range.end - job.range.start).sum()))

@@ -5,8 +5,11 @@ use std::ops::Range;
 use crc32fast::Hasher;
 use imgprep_map::Error;
 
-use crate::digest::{Blake3Tree, subtree};
-use crate::load::{Chunk, Loader, Scratch, jobs, load_chunk, reading_share, with_zeros, without_zeros};
+use crate::digest::{Blake3Tree, Subtree, subtree};
+use crate::load::{
+    Chunk, ChunkForm, Loader, PIECE, Reads, Scratch, jobs, pieces_of, reading_share, with_zeros,
+    without_zeros,
+};
 use crate::{EngineError, Losses, Options, Stack, TableScan, is_zero, pipeline};
 
 /// Checksums of the chunks of a disk that are not all zeros, ascending.
@@ -117,7 +120,13 @@ pub fn checksum(
     }
     options.progress.begin(table_scan.total());
     let losses = Losses::default();
-    let loader = Loader { stack, on_loss: options.on_loss, losses: &losses, progress: options.progress };
+    let loader = Loader {
+        stack,
+        reads: Reads::Copied,
+        on_loss: options.on_loss,
+        losses: &losses,
+        progress: options.progress,
+    };
     let share = reading_share(stack, table_scan, options)?;
     let mut sums = Checksums::new(table_scan.chunk, size, blake3_len.is_some());
     let reader = Reader { loader, range };
@@ -158,38 +167,54 @@ struct ReadChunk {
     subtree: Option<[u8; 32]>,
 }
 
+/// A piece of zeros.
+const ZEROS: &[u8] = &[0; PIECE as usize];
+
 impl Reader<'_> {
     fn work(&self, chunk: &Chunk, scratch: &mut Scratch) -> Result<ReadChunk, Error> {
-        let ChecksumRange { size, trailing, .. } = self.range;
+        let ChecksumRange { size, trailing, blake3_len } = self.range;
+        let blake3_len = blake3_len.unwrap_or_default();
         let start = chunk.range.start;
         let mut done = ReadChunk { start, read_len: chunk.read_len(), checksum: None, subtree: None };
         if trailing == TrailingData::Anything && start >= size {
             return Ok(done);
         }
-        let bytes = load_chunk(&self.loader, chunk.job.as_ref(), scratch)?;
-        // OK: clipped to the slice's length.
-        let inside = size.saturating_sub(start).min(bytes.len() as u64) as usize;
-        let (inside, rest) = bytes.split_at(inside);
-        if trailing == TrailingData::Zeros && !is_zero(rest) {
-            let what = format!("bytes after the end of the disk at {size} are not zero");
-            return Err(Error::new(EngineError::Differs { what }).hitting(chunk.range.clone()));
+        let form = self.loader.open_chunk(chunk.job.as_ref(), scratch)?;
+        if form == ChunkForm::Zero {
+            done.subtree = self.hashed(&chunk.range).map(|range| subtree(&range, blake3_len, None));
+            return Ok(done);
         }
-        done.checksum = (!is_zero(inside)).then(|| crc32fast::hash(inside));
-        done.subtree = self.subtree(&chunk.range, bytes);
+        let mut subtree = self.hashed(&chunk.range).map(|range| Subtree::new(&range, blake3_len));
+        let (mut crc32, mut has_data) = (Hasher::new(), false);
+        for piece in pieces_of(&chunk.range, PIECE) {
+            let bytes = match self.loader.piece(form, &piece, scratch)? {
+                // OK: at most the length of the constant.
+                [] => &ZEROS[..(piece.end - piece.start) as usize],
+                bytes => bytes,
+            };
+            // OK: clipped to the slice's length.
+            let before = |end: u64| end.saturating_sub(piece.start).min(bytes.len() as u64) as usize;
+            let (inside, rest) = bytes.split_at(before(size));
+            if trailing == TrailingData::Zeros && !is_zero(rest) {
+                let what = format!("bytes after the end of the disk at {size} are not zero");
+                return Err(Error::new(EngineError::Differs { what }).hitting(chunk.range.clone()));
+            }
+            has_data |= !is_zero(inside);
+            crc32.update(inside);
+            if let Some(subtree) = &mut subtree {
+                subtree.update(&bytes[..before(blake3_len)]);
+            }
+        }
+        done.checksum = has_data.then(|| crc32.finalize());
+        done.subtree = subtree.map(Subtree::finish);
         self.loader.stack.verify_mapping()?;
         Ok(done)
     }
 
-    /// The part of a chunk in the tree of BLAKE3. Without bytes, the chunk is all zeros.
-    fn subtree(&self, range: &Range<u64>, bytes: &[u8]) -> Option<[u8; 32]> {
-        let len = self.range.blake3_len?;
-        let range = range.start..range.end.min(len);
-        if range.is_empty() {
-            return None;
-        }
-        // OK: a chunk is a few MiB.
-        let bytes = bytes.get(..(range.end - range.start) as usize);
-        Some(subtree(&range, len, bytes))
+    /// The part of a chunk that is in the tree of BLAKE3.
+    fn hashed(&self, chunk: &Range<u64>) -> Option<Range<u64>> {
+        let range = chunk.start..chunk.end.min(self.range.blake3_len?);
+        (!range.is_empty()).then_some(range)
     }
 }
 

@@ -10,8 +10,8 @@ use super::worker::{Compressors, Worker, data_ranges};
 use super::writer::Writer;
 use crate::compare::ScannedDisk;
 use crate::load::{
-    Chunk, Job, Loaded, Loader, Scratch, jobs, reading_memory, reading_share, with_backing, with_zeros,
-    without_zeros,
+    Chunk, Job, Loaded, Loader, Reads, Scratch, jobs, reading_memory, reading_share, with_backing,
+    with_zeros, without_zeros,
 };
 use crate::pipeline::Share;
 use crate::{Losses, OnLoss, Options, Stack, TableScan, pipeline};
@@ -64,7 +64,13 @@ pub fn convert(
     let share = writing_share(ScannedDisk { stack, table_scan }, backing, encoding, is_direct, options)?;
     let writer = Writer { sink, stack, progress: options.progress };
     let worker = Worker {
-        loader: Loader { stack, on_loss: options.on_loss, losses, progress: options.progress },
+        loader: Loader {
+            stack,
+            reads: Reads::Mapped,
+            on_loss: options.on_loss,
+            losses,
+            progress: options.progress,
+        },
         encoding,
         chunk: table_scan.chunk,
         block: format.block(),
@@ -79,6 +85,7 @@ pub fn convert(
         compressors: Compressors::default(),
         backing: backing.map(|disk| Loader {
             stack: disk.stack,
+            reads: Reads::Mapped,
             on_loss: OnLoss::Stop,
             losses,
             progress: options.progress,
@@ -122,7 +129,8 @@ pub fn scan(
     losses: &Losses,
 ) -> Result<Bitmap, Error> {
     options.progress.begin(table_scan.total());
-    let loader = Loader { stack, on_loss: options.on_loss, losses, progress: options.progress };
+    let loader =
+        Loader { stack, reads: Reads::Mapped, on_loss: options.on_loss, losses, progress: options.progress };
     let share = reading_share(stack, table_scan, options)?;
     let mut bitmap = Bitmap::new(shape, table_scan.size);
     let work = |job: Job, scratch: &mut Scratch| {

@@ -15,20 +15,47 @@ pub(crate) const ZEROS: &[u8] = &[0; 64 << 10];
 ///
 /// Without bytes, the chunk is all zeros.
 pub(crate) fn subtree(range: &Range<u64>, size: u64, bytes: Option<&[u8]>) -> ChainingValue {
-    let is_root = range.end - range.start == size;
-    let mut hasher = Hasher::new();
-    if !is_root {
-        hasher.set_input_offset(range.start);
-    }
+    let mut subtree = Subtree::new(range, size);
     match bytes {
-        Some(bytes) => {
-            hasher.update(bytes);
-        }
-        None => pieces_of_zeros(range.end - range.start, |zeros| {
-            hasher.update(zeros);
-        }),
+        Some(bytes) => subtree.update(bytes),
+        None => subtree.update_zeros(range.end - range.start),
     }
-    if is_root { *hasher.finalize().as_bytes() } else { hasher.finalize_non_root() }
+    subtree.finish()
+}
+
+/// The hash of one chunk that is computed in pieces.
+pub(crate) struct Subtree {
+    hasher: Hasher,
+    /// Whether the chunk is the whole disk.
+    is_root: bool,
+}
+
+impl Subtree {
+    /// The chunk `range` of a disk of `size` bytes.
+    pub(crate) fn new(range: &Range<u64>, size: u64) -> Self {
+        let is_root = range.end - range.start == size;
+        let mut hasher = Hasher::new();
+        if !is_root {
+            hasher.set_input_offset(range.start);
+        }
+        Self { hasher, is_root }
+    }
+
+    /// Adds the next bytes. Pieces of a power of two of bytes are hashed fastest.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+    }
+
+    /// Adds `len` zeros.
+    pub(crate) fn update_zeros(&mut self, len: u64) {
+        pieces_of_zeros(len, |zeros| self.update(zeros));
+    }
+
+    /// The value after the last byte of the chunk.
+    pub(crate) fn finish(self) -> ChainingValue {
+        let hasher = self.hasher;
+        if self.is_root { *hasher.finalize().as_bytes() } else { hasher.finalize_non_root() }
+    }
 }
 
 /// Passes `len` zeros in pieces.
@@ -120,5 +147,13 @@ mod tests {
             let range = 1 << 30..(1 << 30) + len as u64;
             assert_eq!(subtree(&range, 1 << 40, None), subtree(&range, 1 << 40, Some(&bytes)));
         }
+    }
+
+    /// The number of a chunk is an input of its compressions (BLAKE3 specification, 2.4): no value can be used twice.
+    #[test]
+    fn zeros_at_another_offset_have_another_value() {
+        let values: std::collections::BTreeSet<_> =
+            (0..64).map(|index| subtree(&(index << 21..(index + 1) << 21), 1 << 40, None)).collect();
+        assert_eq!(values.len(), 64);
     }
 }

@@ -7,8 +7,10 @@ use imgprep_map::{AlignedBuffer, Error};
 use sha2::{Digest as _, Sha256};
 
 use super::algorithm::{Digest, DigestAlgorithm};
-use super::blake3_tree::{Blake3Tree, pieces_of_zeros, subtree};
-use crate::load::{Chunk, Loaded, Loader, Scratch, jobs, reading_memory, with_zeros};
+use super::blake3_tree::{Blake3Tree, Subtree, pieces_of_zeros, subtree};
+use crate::load::{
+    Chunk, Loaded, Loader, PIECE, Reads, Scratch, jobs, pieces_of, reading_memory, with_zeros,
+};
 use crate::pipeline::Share;
 use crate::{Losses, OnLoss, Options, Stack, TableScan, pipeline};
 
@@ -26,10 +28,13 @@ pub fn digest(
     let losses = Losses::default();
     options.progress.begin(stack.size());
     let has = |algorithm| algorithms.contains(&algorithm);
+    let with_bytes = has(DigestAlgorithm::Sha256);
+    // Bytes in a mapping are passed on without a buffer.
+    let reads = if with_bytes { Reads::Mapped } else { Reads::Copied };
     let worker = Worker {
-        loader: Loader { stack, on_loss: OnLoss::Stop, losses: &losses, progress: options.progress },
+        loader: Loader { stack, reads, on_loss: OnLoss::Stop, losses: &losses, progress: options.progress },
         with_blake3: has(DigestAlgorithm::Blake3),
-        with_bytes: has(DigestAlgorithm::Sha256),
+        with_bytes,
     };
     let (mut tree, mut sha256) = (Blake3Tree::default(), Sha256::new());
     pipeline::run(
@@ -76,7 +81,7 @@ fn share(
 struct Worker<'a> {
     loader: Loader<'a>,
     with_blake3: bool,
-    /// Whether the bytes are passed on.
+    /// Whether the bytes are passed on, for SHA-256.
     with_bytes: bool,
 }
 
@@ -96,6 +101,28 @@ enum Body<'a> {
 
 impl<'a> Worker<'a> {
     fn work(&self, chunk: &Chunk, scratch: &mut Scratch) -> Result<Hashed<'a>, Error> {
+        let hashed =
+            if self.with_bytes { self.load(chunk, scratch)? } else { self.hash_pieces(chunk, scratch)? };
+        self.loader.stack.verify_mapping()?;
+        Ok(hashed)
+    }
+
+    /// Hashes a chunk whose bytes are not needed afterwards.
+    fn hash_pieces(&self, chunk: &Chunk, scratch: &mut Scratch) -> Result<Hashed<'a>, Error> {
+        let range = chunk.range.clone();
+        let mut subtree = Subtree::new(&range, self.loader.stack.size());
+        let form = self.loader.open_chunk(chunk.job.as_ref(), scratch)?;
+        for piece in pieces_of(&range, PIECE) {
+            match self.loader.piece(form, &piece, scratch)? {
+                [] => subtree.update_zeros(piece.end - piece.start),
+                bytes => subtree.update(bytes),
+            }
+        }
+        Ok(Hashed { range, subtree: Some(subtree.finish()), body: Body::Zero })
+    }
+
+    /// Hashes a chunk, and passes its bytes on.
+    fn load(&self, chunk: &Chunk, scratch: &mut Scratch) -> Result<Hashed<'a>, Error> {
         let loaded = match &chunk.job {
             Some(job) => self.loader.load(&job.range, &job.stream, scratch)?,
             None => Loaded::Zero,
@@ -109,10 +136,9 @@ impl<'a> Worker<'a> {
         let subtree = self.with_blake3.then(|| subtree(&chunk.range, size, bytes));
         let body = match loaded {
             Loaded::Mapped(bytes) => Body::Mapped(bytes),
-            Loaded::Buffered if self.with_bytes => Body::Owned(std::mem::take(&mut scratch.buffer)),
-            Loaded::Zero | Loaded::Buffered => Body::Zero,
+            Loaded::Buffered => Body::Owned(std::mem::take(&mut scratch.buffer)),
+            Loaded::Zero => Body::Zero,
         };
-        self.loader.stack.verify_mapping()?;
         Ok(Hashed { range: chunk.range.clone(), subtree, body })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use imgprep_map::{Error, ReadAt, ReadError};
 
-use super::loader::{Loaded, Loader};
+use super::loader::{Loaded, Loader, Reads};
 use super::scratch::Scratch;
 use super::stream::Streams;
 use crate::{EngineError, Losses, OnLoss, Progress, Stack};
@@ -45,8 +45,13 @@ impl<'a> BoundedReader<'a> {
         let (losses, progress) = (Losses::default(), Progress::default());
         let range = at..end;
         let stream = Streams::new(self.stack, OnLoss::Stop, &losses).advance(&range)?;
-        let loader =
-            Loader { stack: self.stack, on_loss: OnLoss::Stop, losses: &losses, progress: &progress };
+        let loader = Loader {
+            stack: self.stack,
+            reads: Reads::Mapped,
+            on_loss: OnLoss::Stop,
+            losses: &losses,
+            progress: &progress,
+        };
         match loader.load(&range, &stream, &mut state.scratch)? {
             Loaded::Zero => buf.fill(0),
             Loaded::Mapped(bytes) => buf.copy_from_slice(bytes),

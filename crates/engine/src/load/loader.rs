@@ -27,9 +27,20 @@ pub(crate) enum Loaded<'a> {
     Buffered,
 }
 
+/// How stored data is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// Through the mapping of a file: contiguous data needs no copy.
+    Mapped,
+    /// With positioned reads into the buffer of a thread. Copying costs half of what the page tables of a mapping cost
+    /// (`docs/performance.md`), so this is faster for data that is only read.
+    Copied,
+}
+
 /// Reads chunks of one stack.
 pub(crate) struct Loader<'a> {
     pub(crate) stack: &'a Stack,
+    pub(crate) reads: Reads,
     pub(crate) on_loss: OnLoss,
     pub(crate) losses: &'a Losses,
     pub(crate) progress: &'a Progress,
@@ -60,12 +71,12 @@ impl<'a> Loader<'a> {
         let mut extents = std::mem::take(&mut scratch.extents);
         extents.clear();
         self.collect(range, &mut extents)?;
-        let loaded = self.load_pieces(range, &extents, stream, scratch);
+        let loaded = self.load_extents(range, &extents, stream, scratch);
         scratch.extents = extents;
         loaded
     }
 
-    fn load_pieces(
+    pub(super) fn load_extents(
         &self,
         range: &Range<u64>,
         extents: &[ResolvedExtent],
@@ -76,6 +87,7 @@ impl<'a> Loader<'a> {
             return Ok(Loaded::Zero);
         }
         if let [extent] = extents
+            && self.reads == Reads::Mapped
             && let Some(bytes) = self.mapped(extent)
         {
             self.progress.did_read(extent.len());
@@ -95,7 +107,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Collects the extents of `range`; with [`OnLoss::Zero`] zeros where a table is invalid.
-    fn collect(&self, range: &Range<u64>, extents: &mut Vec<ResolvedExtent>) -> Result<(), Error> {
+    pub(super) fn collect(&self, range: &Range<u64>, extents: &mut Vec<ResolvedExtent>) -> Result<(), Error> {
         let mut at = range.start;
         loop {
             let walked = self.stack.visit(at..range.end, &mut |extent| {
@@ -147,7 +159,7 @@ impl<'a> Loader<'a> {
             .collect()
     }
 
-    fn fill(
+    pub(super) fn fill(
         &self,
         extent: &ResolvedExtent,
         target: &mut [u8],
@@ -190,12 +202,18 @@ impl<'a> Loader<'a> {
     ) -> Result<(), Error> {
         let file = layer.file(id)?;
         self.progress.did_read(extent.len());
-        file.will_read(at..at.saturating_add(extent.len()));
-        if let Some(bytes) = at.checked_add(extent.len()).and_then(|end| file.mapped(at..end)) {
-            target.copy_from_slice(bytes);
-            return Ok(());
-        }
-        match file.read_exact_at(target, at) {
+        let read = match self.reads {
+            Reads::Mapped => {
+                file.will_read(at..at.saturating_add(extent.len()));
+                if let Some(bytes) = at.checked_add(extent.len()).and_then(|end| file.mapped(at..end)) {
+                    target.copy_from_slice(bytes);
+                    return Ok(());
+                }
+                file.read_exact_at(target, at)
+            }
+            Reads::Copied => file.read_once_at(target, at),
+        };
+        match read {
             Err(_) if self.on_loss == OnLoss::Zero => self.copy_in_steps(layer, extent, (id, at), target),
             done => done.map_err(Error::from),
         }

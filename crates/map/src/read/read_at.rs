@@ -16,6 +16,12 @@ pub trait ReadAt: Send + Sync {
     /// Fills `buf` from offset `at`, or fails; never fills it in part.
     fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError>;
 
+    /// Like [`read_exact_at`](Self::read_exact_at), for large pieces that are read once: no page of them is mapped, and they
+    /// can be dropped from the page cache later.
+    fn read_once_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+        self.read_exact_at(buf, at)
+    }
+
     /// The bytes without a copy, if the file is mapped and `range` lies
     /// inside it. A page that cannot be read appears as zeros: call [`verify_mapping`](Self::verify_mapping)
     /// before a result that depends on the bytes is returned.

@@ -11,4 +11,5 @@ pub(crate) mod interrupts;
 pub(crate) mod mutations;
 pub(crate) mod mutations_blind;
 mod parents;
+pub(crate) mod random_options;
 pub(crate) mod resource_bombs;

@@ -144,7 +144,8 @@ fn a_fixed_image_is_the_disk_and_a_footer_also_in_a_pipe() {
 
 #[test]
 fn the_largest_disk_stays_within_the_memory_limit() {
-    large_disk_stays_within(128, "vhd", 2040, &["subformat=dynamic", "block_size=32M", "subformat=fixed"]);
+    let options = ["subformat=dynamic", "block_size=32M", "block_size=256M", "subformat=fixed"];
+    large_disk_stays_within(32, "vhd", 2040, &options);
 }
 
 #[test]

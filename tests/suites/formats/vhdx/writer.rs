@@ -220,7 +220,7 @@ fn crc32c(structure: &[u8]) -> u32 {
     !crc
 }
 
-/// In 128 MiB, with blocks of 256 MiB as well: a block is written in parts.
+/// With blocks of 32 and 256 MiB as well: a block is written in parts.
 #[test]
 fn a_disk_of_64_tib_stays_within_the_memory_limit() {
     let options = ["subformat=dynamic", "block_size=1M", "block_size=32M", "block_size=256M"];
