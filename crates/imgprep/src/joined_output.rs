@@ -293,6 +293,26 @@ mod tests {
         assert_eq!(std::fs::read(folder.path().join("x2")).unwrap(), b"");
     }
 
+    /// What a batch knows of an output before the size of its disk is known.
+    #[test]
+    fn extents_of_every_size_are_the_first_of_all_paths() {
+        let path = Path::new("out/a b.vmdk");
+        let split = 2047 << 20;
+        for subformat in ["twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "monolithicFlat", "monolithicSparse"]
+        {
+            let target = Target::parse("vmdk", [&*format!("subformat={subformat}")]).unwrap();
+            let all = target.extent_paths(path);
+            assert_eq!(all.is_empty(), !target.is_multi_file(), "{subformat}");
+            for size in [512, split, split + 512, 480 * split] {
+                let format = target.writer_of(size, [0; 16], 0, "a b.vmdk".into()).unwrap();
+                let extents = extents_of(path, &format.files());
+                assert!(all.starts_with(&extents), "{subformat} {size}: {extents:?}");
+                assert_eq!(extents.is_empty(), all.is_empty(), "{subformat} {size}");
+            }
+        }
+        assert_eq!(Target::Raw.extent_paths(path), [""; 0].map(PathBuf::from));
+    }
+
     /// A file of the descriptor's name appears while the image is written.
     #[test]
     fn extents_are_removed_if_the_descriptor_cannot_be_published() {
