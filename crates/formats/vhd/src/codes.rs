@@ -24,6 +24,7 @@ pub const CODES: &[Code] = &[
     Code::finding("vhd.check.features", "structure/note", "the reserved feature bit is clear"),
     Code::finding("vhd.check.footer-reserved", "structure/note", "reserved bytes of the footer are not zero"),
     Code::finding("vhd.check.footers-differ", "structure/header", "the footer and its copy differ"),
+    Code::finding("vhd.check.gap-data", "structure/leak", "bytes between the blocks contain data"),
     Code::finding("vhd.check.geometry", "structure/note", "the geometry does not fit the disk size"),
     Code::finding("vhd.check.header-data-offset", "structure/note", "the data offset of the header is set"),
     Code::finding("vhd.check.header-reserved", "structure/note", "reserved bytes of the header are not zero"),
