@@ -37,6 +37,11 @@ impl Pass {
         if run.bytes.is_empty() || self.runs.last_mut().is_some_and(|last| last.extend(&run)) {
             return ControlFlow::Continue(());
         }
+        if self.runs.len() == self.runs.capacity() {
+            // At most doubled, but never beyond the budget.
+            let more = self.runs.len().max(64).min(self.room - self.runs.len());
+            self.runs.reserve_exact(more);
+        }
         self.runs.push(run);
         if self.runs.len() < self.room {
             return ControlFlow::Continue(());
@@ -63,5 +68,26 @@ impl Pass {
             self.window.end = first.bytes.start;
             self.runs.truncate(self.room / 2);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgprep_map::FileId;
+
+    use super::*;
+
+    #[test]
+    fn runs_use_no_more_memory_than_the_budget() {
+        let room = 5000;
+        let mut pass = Pass::new(0, room);
+        for number in 0..20_000u64 {
+            let at = (number * 7919 % 20_000) * 1024;
+            let disk = Some(number * 4096);
+            let one = FileUse { file: FileId::SELF, range: at..at + 512, kind: UseKind::Data, disk };
+            assert!(pass.add(&one, 1 << 30).is_continue());
+            assert!(pass.runs.capacity() <= room, "{} of {room}", pass.runs.capacity());
+        }
+        assert!(pass.window.end < 20_000 * 1024, "the rest is compared in a further pass");
     }
 }
