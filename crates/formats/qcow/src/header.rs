@@ -283,5 +283,12 @@ mod tests {
         file.resize(4112, 0);
         file[48..52].copy_from_slice(b"XEN\xfb");
         assert!(Header::read(&file).unwrap().xen.is_none());
+        // A disk of 0 bytes needs no L1 table: the file may end behind the extension, or in it.
+        file[24..32].fill(0);
+        file[40..48].copy_from_slice(&4096u64.to_be_bytes());
+        for (len, is_xen) in [(64, true), (63, false)] {
+            file.truncate(len);
+            assert_eq!(Header::read(&file).unwrap().xen.is_some(), is_xen, "{len}");
+        }
     }
 }
