@@ -167,12 +167,18 @@ fn blocks() -> Vec<AnomalousImage> {
     let written = recipe().write();
     let (leaked, first) = (written.blocks[&2], written.blocks[&0]);
     let padded = edited(&recipe(), |written| put(&mut written.file, written.blocks[&0] + 100, &[0xff]));
+    let mut apart = recipe().write();
+    let moved = apart.blocks[&3];
+    let rest = apart.file.split_off(moved as usize);
+    apart.file.extend([&[0; 100][..], &[7; 412], &rest].concat());
+    put(&mut apart.file, apart.bat + 12, &(moved as u32 / 512 + 1).to_be_bytes());
     let mut twice = recipe().write();
     let footer = twice.file.split_off(twice.footer as usize);
     twice.file.resize(twice.file.len() + 5 * (512 + BLOCK as usize) + 1024, 0);
     twice.file.extend(footer);
     vec![
         row("vhd-block-forgotten", "a block that no entry names", "vhd.check.leak", leaked, forgotten),
+        row("vhd-block-gap", "data before a block", "vhd.check.gap-data", moved + 100, apart.file),
         row(
             "vhd-block-room",
             "room for five blocks after the last",

@@ -49,6 +49,13 @@ mod tests {
         HeaderCodes { field: &Code::corrupt("a.header.field", "structure/header", ""), past_end: PAST_END };
 
     #[test]
+    fn a_field_out_of_range_has_the_code_of_its_structure() {
+        let error = CODES.field(20, "cluster_bits", "9 to 21", 22);
+        let (code, field, expected) = ("a.header.field", "cluster_bits", "9 to 21");
+        assert_eq!(error.detail(), Some(&Invalid::Field { code, at: 20, field, expected, found: 22 }));
+    }
+
+    #[test]
     fn a_table_may_end_where_the_file_ends() {
         let file: &dyn ReadAt = &vec![0; 16];
         assert_eq!(CODES.check_table(file, 4, "the table", 8, 8), Ok(()));

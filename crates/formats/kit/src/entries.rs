@@ -76,6 +76,7 @@ fn entries_in_hole(file: &dyn ReadAt, at: u64, end: u64, width: u64) -> u64 {
 mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
+    use core::sync::atomic::{AtomicUsize, Ordering};
 
     use imgprep_map::ReadError;
 
@@ -115,6 +116,62 @@ mod tests {
         let ones = 0x0101_0101_0101_0101;
         let found = runs(&Sparse, 8, 0..99_992);
         assert_eq!(found, [(0, 99_990, 0), (99_990, 1, ones), (99_991, 1, ones)]);
+    }
+
+    /// A file of zeros, which is one hole if holes are known, with its reads counted.
+    struct Zeros {
+        has_holes: bool,
+        reads: AtomicUsize,
+        longest: AtomicUsize,
+    }
+
+    impl Zeros {
+        fn new(has_holes: bool) -> Self {
+            Self { has_holes, reads: AtomicUsize::new(0), longest: AtomicUsize::new(0) }
+        }
+
+        /// Entries that are visited, reads, and bytes of the longest read.
+        fn cost(self, entries: u64) -> (u64, usize, usize) {
+            let visited = runs(&self, 8, 0..entries).iter().map(|(_, count, _)| count).sum();
+            (visited, self.reads.into_inner(), self.longest.into_inner())
+        }
+    }
+
+    impl ReadAt for Zeros {
+        fn len(&self) -> u64 {
+            1 << 20
+        }
+        fn read_exact_at(&self, buf: &mut [u8], _: u64) -> Result<(), ReadError> {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            self.longest.fetch_max(buf.len(), Ordering::Relaxed);
+            buf.fill(0);
+            Ok(())
+        }
+        fn next_data(&self, at: u64) -> u64 {
+            if self.has_holes { 1 << 20 } else { at }
+        }
+    }
+
+    #[test]
+    fn a_hole_of_4_kib_is_not_read_and_a_shorter_one_is() {
+        assert_eq!(Zeros::new(true).cost(512), (512, 0, 0));
+        assert_eq!(Zeros::new(true).cost(511), (511, 1, 511 * 8));
+    }
+
+    #[test]
+    fn a_table_is_read_in_pieces_of_64_kib() {
+        assert_eq!(Zeros::new(false).cost(3 * 8192 + 1), (3 * 8192 + 1, 4, 65536));
+    }
+
+    #[test]
+    fn runs_have_the_offset_of_their_first_entry_and_break_ends_the_walk() {
+        let mut found = Vec::new();
+        let walked = walk_entries(&Sparse, 8, 0..99_992, u64::from_be_bytes, |run| {
+            found.push((run.at, run.index, run.count));
+            Ok(if run.index == 99_990 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        });
+        assert!(walked.unwrap().is_break());
+        assert_eq!(found.last(), Some(&(LAST, 99_990, 1)));
     }
 
     #[test]

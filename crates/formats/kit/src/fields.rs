@@ -160,4 +160,19 @@ mod tests {
         assert_eq!((fields.u8::<0>(), fields.u8::<1>(), fields.u16::<2>()), (b'A', 2, 3));
         assert_eq!((fields.u32::<4>(), fields.u64::<8>()), (4, 5));
     }
+
+    #[test]
+    fn integers_are_written_in_the_byte_order_of_the_structure() {
+        let (mut big, mut little) = ([0; 14], [0; 14]);
+        let mut fields = FieldsMut::be(&mut big);
+        fields.put_u16::<0>(0x0102);
+        fields.put_u32::<2>(0x0304_0506);
+        fields.put_u64::<6>(0x0708_090a_0b0c_0d0e);
+        let mut fields = FieldsMut::le(&mut little);
+        fields.put_u16::<0>(0x0102);
+        fields.put_u32::<2>(0x0304_0506);
+        fields.put_u64::<6>(0x0708_090a_0b0c_0d0e);
+        assert_eq!(big, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+        assert_eq!(little, [2, 1, 6, 5, 4, 3, 14, 13, 12, 11, 10, 9, 8, 7]);
+    }
 }

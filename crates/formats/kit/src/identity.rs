@@ -50,4 +50,13 @@ mod tests {
             }
         }
     }
+
+    /// Images that were written before must be written with the same ids again.
+    #[test]
+    fn derived_uuids_stay_the_same_between_versions() {
+        let uuid = core::array::from_fn(|index| u8::try_from(index * 17).unwrap());
+        let hex = |uuid| alloc::format!("{:032x}", u128::from_be_bytes(uuid));
+        assert_eq!(hex(derived_uuid(uuid, 1)), "79b50f03d5a345e4bc9093437dacb485");
+        assert_eq!(hex(derived_uuid(uuid, 2)), "87fe93b77a8947dc860f050abbca0d4c");
+    }
 }

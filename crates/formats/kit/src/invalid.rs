@@ -169,4 +169,25 @@ mod tests {
         let error = Invalid::HeaderCut { code: CUT, expected: 48, file_len: 7 };
         assert_eq!(error.at(), Some(7));
     }
+
+    #[test]
+    fn other_errors_are_reported_at_the_field_or_entry_with_the_formats_code() {
+        let (code, at, table) = (CUT, 24, "the table");
+        let magic = Invalid::Magic { code, expected: "\"QED\\0\"", found: [0; 4] };
+        assert_eq!((magic.code(), magic.class(), magic.at()), (code, Class::Corrupt, Some(0)));
+        for error in [
+            Invalid::Field { code, at, field: "size", expected: "a power of two", found: 3 },
+            Invalid::TablePastEnd { code, at, table, start: 8, end: 16, file_len: 12 },
+            Invalid::TableTooShort { code, at, table, expected: 2, found: 1, size: 512 },
+            Invalid::Entry { code, at, table, found: 1, reason: "unaligned" },
+            Invalid::TablesRepeated { code, at, found: 8 },
+            Invalid::DataPastEnd { code, at, start: 8, end: 16, file_len: 12 },
+        ] {
+            assert_eq!(
+                (error.code(), error.class(), error.at()),
+                (code, Class::Corrupt, Some(at)),
+                "{error}"
+            );
+        }
+    }
 }

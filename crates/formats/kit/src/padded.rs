@@ -39,4 +39,13 @@ mod tests {
         }
         assert_eq!(padded_head::<5>(file).unwrap(), [1, 2, 3, 0, 0]);
     }
+
+    #[test]
+    fn bytes_inside_the_file_are_not_copied() {
+        let file: &dyn ReadAt = &vec![1, 2, 3];
+        for (at, len, is_borrowed) in [(0, 3, true), (1, 2, true), (1, 3, false)] {
+            let bytes = padded(file, at, len).unwrap();
+            assert_eq!(matches!(bytes, Cow::Borrowed(_)), is_borrowed, "{len} bytes at {at}");
+        }
+    }
 }

@@ -371,4 +371,21 @@ mod tests {
         put(&mut file, 16, 1 << 32);
         assert_eq!(checked(&file).1, []);
     }
+
+    /// Tapdisk reserves the bytes in front of the L1 table: a name there is a part of them.
+    #[test]
+    fn a_name_behind_the_l1_table_of_a_tapdisk_is_in_use() {
+        for name_at in [64, 4200] {
+            let mut file = vec![0; 4205];
+            file[..8].copy_from_slice(b"QFI\xfb\0\0\0\x01");
+            (file[32], file[33]) = (9, 6);
+            for (at, value) in [(8, name_at as u64), (16, 5 << 32), (24, 8 * 512), (40, 4096)] {
+                put(&mut file, at, value);
+            }
+            file[48..52].copy_from_slice(b"XEN\xfb");
+            file[63] = 2;
+            file[name_at..name_at + 5].copy_from_slice(b"a.img");
+            assert_eq!(checked(&file).1, [], "{name_at}");
+        }
+    }
 }

@@ -278,5 +278,18 @@ mod tests {
         assert_eq!(code(xen(1)), Some("qcow.header.native-l1"));
         assert_eq!(code(xen(2)), None);
         assert_eq!(xen(2).length(), 64);
+        // The L1 table of tapdisk is at a multiple of a page: these bytes are a part of something else.
+        let mut file = good();
+        file[40..48].copy_from_slice(&4104u64.to_be_bytes());
+        file.resize(4112, 0);
+        file[48..52].copy_from_slice(b"XEN\xfb");
+        assert!(Header::read(&file).unwrap().xen.is_none());
+        // A disk of 0 bytes needs no L1 table: the file may end behind the extension, or in it.
+        file[24..32].fill(0);
+        file[40..48].copy_from_slice(&4096u64.to_be_bytes());
+        for (len, is_xen) in [(64, true), (63, false)] {
+            file.truncate(len);
+            assert_eq!(Header::read(&file).unwrap().xen.is_some(), is_xen, "{len}");
+        }
     }
 }

@@ -76,3 +76,21 @@ fn backing(file: &dyn ReadAt, header: &Header) -> Result<Option<ParentRef>, Erro
     let name = file.slice(at, len)?.into_owned();
     Ok(Some(ParentRef::named(ImageName(name), at)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_versions_are_qcow2_and_not_qcow() {
+        for (version, is_qcow) in [(0, true), (1, true), (2, false), (3, false)] {
+            let head = [b'Q', b'F', b'I', 0xfb, 0, 0, 0, version];
+            let found = probe(&Probe { head: &head, tail: &[], file_len: 512 });
+            assert_eq!(
+                found.map(|evidence| (evidence.at, evidence.len)),
+                is_qcow.then_some((0, 8)),
+                "{version}"
+            );
+        }
+    }
+}

@@ -402,4 +402,39 @@ mod tests {
         let checked = check(&Map::new(&header), &file, &mut found).unwrap();
         assert_eq!((checked.leaks, checked.allocated), ((1 << 34) - 17, Some(0)));
     }
+
+    /// Bytes that are followed by a gap up to the file's end, which must not be read.
+    struct LongFile(Vec<u8>);
+
+    impl ReadAt for LongFile {
+        fn len(&self) -> u64 {
+            1 << 40
+        }
+        fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+            self.0.read_exact_at(buf, at)
+        }
+    }
+
+    /// Each cluster is far from the others: the set of used clusters is full at the last of them.
+    #[test]
+    fn clusters_that_cannot_be_tracked_end_the_check_without_false_leaks() {
+        const TABLES: u64 = 4;
+        const ENTRIES: u64 = 16 * CLUSTER / 8;
+        let mut file = vec![0; (1 + 16 + 4 * 16) * 4096];
+        file[..4].copy_from_slice(b"QED\0");
+        for (at, value) in [(4, 4096), (8, 16), (12, 1), (40, CLUSTER), (48, TABLES * ENTRIES * CLUSTER)] {
+            put(&mut file, at, value);
+        }
+        for table in 0..TABLES {
+            put(&mut file, CLUSTER + table * 8, (17 + table * 16) * CLUSTER);
+        }
+        let l2 = 17 * CLUSTER;
+        for entry in 0..TABLES * ENTRIES {
+            put(&mut file, l2 + entry * 8, (entry + 1) * 4096 * CLUSTER);
+        }
+        let (counted, findings) = checked(&LongFile(file));
+        let last = l2 + (TABLES * ENTRIES - 1) * 8;
+        assert_eq!(findings, [("qed.check.too-large", Severity::Warning, last)]);
+        assert_eq!((counted.check_errors, counted.leaks, counted.corruptions), (1, 0, 0));
+    }
 }

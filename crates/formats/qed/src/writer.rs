@@ -277,4 +277,31 @@ mod tests {
         assert_eq!(file.len(), 5 << 16);
         assert_eq!(extents(&file, 0), []);
     }
+
+    #[test]
+    fn the_estimate_counts_each_l2_table_once() {
+        let shape = Shape::new(4096, 2).unwrap();
+        let writer = QedWriter::new((3 << 22) + 512, shape).unwrap();
+        assert_eq!(writer.block(), 4096);
+        // The header, the L1 table, four L2 tables and their clusters.
+        assert_eq!(writer.max_len(3000, 4096), 4096 + 8192 + 4 * 8192 + 3000 * 4096);
+        // No more tables than clusters.
+        assert_eq!(writer.max_len(1, 4096), 4096 + 8192 + 8192 + 4096);
+        assert_eq!(writer.max_len(0, 0), 4096 + 8192);
+    }
+
+    #[test]
+    fn a_backing_file_name_may_be_as_long_as_the_limit() {
+        let mut file = image(4096, Shape::new(4096, 2).unwrap(), &[]);
+        file[16] = 1;
+        file[56..64].copy_from_slice(&[64, 0, 0, 0, 5, 0, 0, 0]);
+        file[64..69].copy_from_slice(b"a.img");
+        let parse = |text_bytes| {
+            let limits = imgprep_map::Limits { text_bytes, ..Default::default() };
+            crate::parse(&file, &ParseOptions { limits, ..ParseOptions::default() })
+        };
+        assert!(parse(5).is_ok());
+        let error = parse(4).err().unwrap();
+        assert_eq!((error.code(), error.at()), ("qed.limit.text", Some(60)));
+    }
 }

@@ -50,3 +50,50 @@ impl ImageWriter for RawWriter {
         self.size
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// Offset and bytes of each write.
+    struct Emitted(Vec<(u64, Vec<u8>)>);
+
+    impl Emit for Emitted {
+        fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
+            self.0.push((at, bytes.into()));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_raw_file_is_the_disk_and_nothing_else() {
+        let mut writer = RawWriter::new(5 << 20);
+        let mut out = Emitted(vec![]);
+        writer.begin(&mut out).unwrap();
+        assert_eq!(writer.finish(&mut out).unwrap(), 5 << 20);
+        assert_eq!(out.0, [], "no header and no table");
+        assert_eq!(writer.linear_at(), Some(0));
+        assert_eq!(writer.max_len(3, 2 << 20), 5 << 20, "the estimate is the length");
+        assert_eq!(RawWriter::new(0).finish(&mut out).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_raw_file_can_be_written_to_a_pipe() {
+        let writer = RawWriter::new(1);
+        assert_eq!((writer.needs(), writer.encoding()), (SinkKind::Append, Encoding::Plain));
+    }
+
+    #[test]
+    fn every_block_is_at_its_own_offset() {
+        let mut writer = RawWriter::new(1 << 40);
+        assert_eq!(writer.block(), 2 << 20);
+        for (block, at) in [(0, 0), (1, 2 << 20), (3, 6 << 20), ((1 << 19) - 1, (1 << 40) - (2 << 20))] {
+            let stored = Stored { len: 2 << 20, is_compressed: false };
+            let placed = writer.place(block, stored, &mut Emitted(vec![])).unwrap();
+            assert_eq!(placed, Placement::bare(at), "block {block}");
+        }
+    }
+}

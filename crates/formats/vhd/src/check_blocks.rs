@@ -29,6 +29,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
     let spare_at = map.bat.start + map.blocks() * 4;
     let mut leaks = 0u64;
     let (mut last, mut reported) = (0, None);
+    let (mut hole, mut failed) = (LastHole::default(), None);
     let covered = CoverageSweep::new(stride, 4).run(
         file.len(),
         &mut |add| uses(map, file, stride, &mut last, add),
@@ -40,6 +41,11 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
                     let Range { start, end } = gap;
                     let message = format!("bytes {start}..{end} have space for {count} unreferenced blocks");
                     report.warning(codes::CHECK_LEAK, start, message);
+                } else if gap.end < file.len() {
+                    // The caller checks the bytes after the last use.
+                    if let Err(error) = gap_data(file, &mut hole, gap, report) {
+                        failed.get_or_insert(error);
+                    }
                 }
             }
             // The usage check compares the blocks of the disk with each other and with all structures.
@@ -56,9 +62,30 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
             }
         },
     )?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
     report.counts.leaks = leaks;
     report.counts.image_end = Some(covered.min(file.len()));
     Ok(last..file.len())
+}
+
+/// Reports data in an unreferenced range that is shorter than a block.
+///
+/// The block before or after it may have been moved: then its bytes are read from the wrong offset.
+fn gap_data(
+    file: &dyn ReadAt,
+    hole: &mut LastHole,
+    gap: Range<u64>,
+    report: &mut Report<'_>,
+) -> Result<(), Error> {
+    // The last sector of a table is padded with any bytes.
+    let start = gap.start.next_multiple_of(SECTOR);
+    if let Some((at, _)) = first_nonzero_in(file, hole, start..gap.end)? {
+        let message = format!("bytes {start}..{} contain data, but no entry references them", gap.end);
+        report.warning(codes::CHECK_GAP_DATA, at, message);
+    }
+    Ok(())
 }
 
 /// Adds all used ranges: structures and blocks.
@@ -287,11 +314,20 @@ mod tests {
     ///
     /// The blocks begin at 2048.
     fn checked(entries: [u32; 7], file_len: usize) -> (StructureCounts, Vec<(&'static str, u64)>) {
+        checked_with(entries, file_len, &[])
+    }
+
+    /// The same, with these bytes in the file.
+    fn checked_with(
+        entries: [u32; 7],
+        file_len: usize,
+        bytes: &[(usize, u8)],
+    ) -> (StructureCounts, Vec<(&'static str, u64)>) {
         let bat = 1536..1536 + 28;
         let taken = [(0..512, "copy"), (512..1536, "header"), (bat.clone(), "table")];
         let tail = file_len as u64 - 512..file_len as u64;
         let mut fixed = Vec::from(taken.clone());
-        fixed.extend([(tail, "the footer"), (1564..2048, "padding")]);
+        fixed.push((tail, "the footer"));
         let map = Sparse {
             size: 5 * 4096,
             block_size: 4096,
@@ -306,6 +342,7 @@ mod tests {
         for (at, entry) in (1536..).step_by(4).zip(entries) {
             file[at..at + 4].copy_from_slice(&entry.to_be_bytes());
         }
+        bytes.iter().for_each(|(at, byte)| file[*at] = *byte);
         let mut found = Vec::new();
         let mut take = |finding: imgprep_map::Finding| {
             found.push((finding.code.id, finding.at.unwrap()));
@@ -337,6 +374,24 @@ mod tests {
         let (got, found) = checked([nth(0), nth(3), NO, NO, NO, NO, NO], 2048 + 6 * 4608 + 512 + 1024);
         assert_eq!(found, [("vhd.check.leak", 2048 + 4608), ("vhd.check.leak", 2048 + 4 * 4608)]);
         assert_eq!(got.leaks, 4);
+    }
+
+    #[test]
+    fn data_between_blocks_is_reported_and_zeros_are_not() {
+        let moved = [nth(0), nth(1) + 1, NO, NO, NO, NO, NO];
+        let len = 2048 + 3 * 4608 + 512;
+        let gap = 2048 + 4608..2048 + 4608 + 512;
+        assert_eq!(checked_with(moved, len, &[(gap.start - 1, 1), (gap.end, 1)]).1, []);
+        for at in [gap.start, gap.end - 1] {
+            assert_eq!(checked_with(moved, len, &[(at, 1)]).1, [("vhd.check.gap-data", at as u64)]);
+        }
+    }
+
+    #[test]
+    fn padding_of_the_tables_last_sector_is_no_data() {
+        // Without the padding as a structure of its own: bytes 1564 to 2048 are a gap.
+        let blocks = [nth(0), NO, NO, NO, NO, NO, NO];
+        assert_eq!(checked_with(blocks, 2048 + 4608 + 512, &[(1600, 0xff), (2047, 0xff)]).1, []);
     }
 
     #[test]

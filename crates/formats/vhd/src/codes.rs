@@ -20,6 +20,7 @@ imgprep_map::code_table! {
     CHECK_FEATURES = finding("vhd.check.features", "structure/note", "the reserved feature bit is clear");
     CHECK_FOOTER_RESERVED = finding("vhd.check.footer-reserved", "structure/note", "reserved bytes of the footer are not zero");
     CHECK_FOOTERS_DIFFER = finding("vhd.check.footers-differ", "structure/header", "the footer and its copy differ");
+    CHECK_GAP_DATA = finding("vhd.check.gap-data", "structure/leak", "bytes between the blocks contain data");
     CHECK_GEOMETRY = finding("vhd.check.geometry", "structure/note", "the geometry does not fit the disk size");
     CHECK_HEADER_DATA_OFFSET = finding("vhd.check.header-data-offset", "structure/note", "the data offset of the header is set");
     CHECK_HEADER_RESERVED = finding("vhd.check.header-reserved", "structure/note", "reserved bytes of the header are not zero");

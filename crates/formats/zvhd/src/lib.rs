@@ -26,6 +26,8 @@ mod index;
 mod layout;
 mod new_header;
 mod record;
+#[cfg(test)]
+mod tests;
 mod zvhd1;
 mod zvhd2;
 mod zvhd2_writer;

@@ -154,6 +154,13 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Whether the unchanged image has a warning about a structure that counts what is wrong with it: after a change, other
+    /// bytes may be wrong in the same number, which is the same warning.
+    fn warns_about(&self, region: &str) -> bool {
+        let is_bitmap = self.format == "vhd" && region == "a sector bitmap";
+        is_bitmap && self.warnings.iter().any(|warning| warning.starts_with("vhd.bitmap.clear"))
+    }
+
     /// The structure that a byte belongs to; nothing for the disk's own bytes.
     fn region(&self, at: u64) -> Option<(&'static str, u64)> {
         let mut around = self.regions.iter().filter(|region| region.range.contains(&at));
@@ -186,8 +193,22 @@ fn regions(path: &Path, image: &GoodImage) -> Vec<Region> {
             ControlFlow::Continue(())
         })
         .unwrap();
+    regions.extend(flat_offsets(&image.files[0].bytes));
     // A bound of a payload may reach into what follows: the exact uses come first.
     regions.sort_by_key(|region| (region.name == "payload", region.range.start));
+    regions
+}
+
+/// The offsets of the flat extents that a VMDK descriptor names: the digits after the name of the file.
+fn flat_offsets(bytes: &[u8]) -> Vec<Region> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let mut regions = Vec::new();
+    for line in text.lines().filter(|line| line.contains(" FLAT \"") && !line.ends_with('"')) {
+        let digits = line.len() - line.rfind(' ').unwrap() - 1;
+        let end = line.as_ptr().addr() - text.as_ptr().addr() + line.len();
+        let range = (end - digits) as u64..end as u64;
+        regions.push(Region { range, name: "the offset of a flat extent" });
+    }
     regions
 }
 
@@ -255,18 +276,18 @@ fn zero_block(bytes: &[u8], subject: &Subject<'_>) -> Option<(usize, Vec<u8>)> {
     entries.find(|at| bytes[*at..*at + 4] == [0xff; 4]).map(|at| (at, vec![0xfe]))
 }
 
-/// A change by 1 in either byte order, and by a sector, of each listed field of the header, so that every row is met.
+/// A change by 1 in either byte order, and by a sector, of each listed field, so that every row is met.
 fn listed_fields(bytes: &[u8], subject: &Subject<'_>) -> Vec<(usize, Vec<u8>)> {
-    let Some(header) = subject.regions.iter().find(|region| region.name == "the header") else {
-        return Vec::new();
-    };
-    let is_of = |row: &&Blind| row.format == subject.format && row.region == header.name;
-    let bits = |row: &Blind| [(row.at.start, 1), (row.at.start + 1, 2), (row.at.end - 1, 1)];
-    let change = |(within, bit): (u64, u8)| {
-        let at = usize::try_from(header.range.start + within).unwrap();
-        (at, vec![bytes[at] ^ bit])
-    };
-    BLIND.iter().filter(is_of).flat_map(bits).map(change).collect()
+    let is_field = |row: &&Blind| row.format == subject.format && row.at.end - row.at.start <= 8;
+    let mut changes = Vec::new();
+    for row in BLIND.iter().filter(is_field) {
+        let Some(region) = subject.regions.iter().find(|region| region.name == row.region) else { continue };
+        for (within, bit) in [(row.at.start, 1), (row.at.start + 1, 2), (row.at.end - 1, 1)] {
+            let at = usize::try_from(region.range.start + within).unwrap();
+            changes.extend(bytes.get(at).map(|byte| (at, vec![byte ^ bit])));
+        }
+    }
+    changes
 }
 
 /// A change, and how it went.
@@ -309,9 +330,11 @@ fn change_all(image: &GoodImage, changes: usize) -> Vec<Change> {
     let random = (0..changes * 8).map(|_| change(original, &places, &noise.bytes(11)));
     for (at, new) in direct.into_iter().chain(random) {
         let touched: Option<Vec<_>> = (at..at + new.len()).map(|at| subject.region(at as u64)).collect();
-        let Some((region, within)) = touched.and_then(|all| all.first().copied()) else { continue };
         let old = &original[at..at + new.len()];
-        if old == new {
+        // The first byte that another value is written to.
+        let Some(first) = old.iter().zip(&new).position(|(old, new)| old != new) else { continue };
+        let Some((region, within)) = touched.map(|all| all[first]) else { continue };
+        if subject.warns_about(region) {
             continue;
         }
         let mut bytes = original.clone();

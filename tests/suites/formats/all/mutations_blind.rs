@@ -138,6 +138,22 @@ pub(crate) const BLIND: &[Blind] = &[
         "a bit alone decides between the sector of this file and the parent's (2.4)",
     ),
     row(
+        "vhdx",
+        Of::Any,
+        "the metadata region",
+        65544..65552,
+        "VirtualDiskSize: an entry of a block past a smaller disk is reported, but within the last block nothing depends \
+         on the size, and a disk that was shrunk may leave its old bytes there (2.6.2.2)",
+    ),
+    row(
+        "vmdk",
+        Of::Any,
+        "the offset of a flat extent",
+        0..8,
+        "the file has no header, and bytes of it may belong to no extent (Virtual Disk Format 5.0, \"The Extent \
+         Descriptions\")",
+    ),
+    row(
         "zvhd",
         Of::Any,
         "payload",

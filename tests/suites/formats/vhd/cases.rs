@@ -8,8 +8,9 @@ use testdata_gen::{
 
 use crate::support::conflicts::compared;
 use crate::support::files::sparse;
-use crate::support::program::{has_tool, imgprep, printed, tool};
+use crate::support::program::{bounded, command, has_tool, imgprep, printed, tool};
 use crate::support::reports::{convert, found, json, row, violations};
+use crate::support::resource_bombs::BOUND_KIB;
 use crate::support::structure::{cost_of_check, cost_of_walk};
 
 fn recipe(name: &str) -> GoodImage {
@@ -128,6 +129,30 @@ fn shuffled_vhd_in_a_hole_needs_few_hole_queries() {
     assert!((blocks * 4..blocks * 4 + 64).contains(&asked.bytes()), "{}", asked.bytes());
     let asked = cost_of_check(&path);
     assert!(asked.calls() < blocks / 16, "{}", asked.calls());
+}
+
+/// Blocks of the largest shuffled VHD; `IMGPREP_SHUFFLED_BLOCKS` overrides the number. With 2^23 a release build takes ten seconds
+/// of processor time.
+const SHUFFLED: u64 = 1 << 19;
+
+/// A file of a few MiB whose blocks are in random order: the runs of the comparison do not fit into memory.
+#[test]
+fn shuffled_vhd_costs_no_more_memory_than_the_budget() {
+    const BUDGET_MIB: u64 = 16;
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = std::env::var("IMGPREP_SHUFFLED_BLOCKS").map_or(SHUFFLED, |text| text.parse().unwrap());
+    let (len, pieces) = shuffled_vhd(blocks);
+    sparse(folder.path(), "shuffled.vhd", len, &pieces);
+    let memory = format!("{BUDGET_MIB}M");
+    for args in [
+        &["info", "shuffled.vhd"][..],
+        &["check", "--memory", &memory, "shuffled.vhd"],
+        &["convert", "--dry-run", "--memory", &memory, "shuffled.vhd", "out.raw"],
+    ] {
+        let asking = command(folder.path(), args);
+        let output = bounded(&asking, BOUND_KIB + (BUDGET_MIB << 10)).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", printed(&output));
+    }
 }
 
 #[test]

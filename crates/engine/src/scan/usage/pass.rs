@@ -56,8 +56,8 @@ impl FileUses {
         self.runs.sort_unstable_by_key(|run| (run.bytes.start, run.bytes.end));
     }
 
-    /// Adds a use. Returns whether it is a new run.
-    fn add(&mut self, file_use: FileUse) -> bool {
+    /// Adds a use. Returns whether it is a new run. There is room for `room` more runs, at least one.
+    fn add(&mut self, file_use: FileUse, room: usize) -> bool {
         if file_use.range.end > self.file_len {
             self.add_past_end(&file_use);
         }
@@ -71,6 +71,10 @@ impl FileUses {
         let part = next.part(&self.window);
         let is_new = !part.bytes.is_empty() && !self.runs.last_mut().is_some_and(|last| last.extend(&part));
         if is_new {
+            if self.runs.len() == self.runs.capacity() {
+                // At most doubled, but never beyond the budget.
+                self.runs.reserve_exact(self.runs.len().max(64).min(room));
+            }
             self.runs.push(part);
         }
         is_new
@@ -114,7 +118,7 @@ impl<'f> Pass<'f> {
         let Some(file) = self.files.get_mut(usize_of(u64::from(file_use.file.0))) else {
             return ControlFlow::Continue(());
         };
-        self.count += usize::from(file.add(file_use));
+        self.count += usize::from(file.add(file_use, self.room - self.count));
         if self.count < self.room {
             return ControlFlow::Continue(());
         }
@@ -140,5 +144,28 @@ impl<'f> Pass<'f> {
             left -= file.runs.len();
         }
         self.count = self.room / 2 - left;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgprep_map::FileId;
+
+    use super::*;
+
+    #[test]
+    fn runs_use_no_more_memory_than_the_budget() {
+        let room = 5000;
+        let mut files = [FileUses::new(1 << 30)];
+        let mut pass = Pass::new(&mut files, room);
+        for number in 0..20_000u64 {
+            let at = (number * 7919 % 20_000) * 1024;
+            let disk = Some(number * 4096);
+            let one = FileUse { file: FileId::SELF, range: at..at + 512, kind: UseKind::Data, disk };
+            assert!(pass.add(one).is_continue());
+            let capacity = pass.files[0].runs.capacity();
+            assert!(capacity <= room, "{capacity} of {room}");
+        }
+        assert!(files[0].window.end < 20_000 * 1024, "the rest is compared in a further pass");
     }
 }
