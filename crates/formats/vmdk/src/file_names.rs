@@ -67,7 +67,7 @@ pub(crate) fn split(name: &str, size: u64, kind: char) -> Result<Vec<ExtentFile>
 
 /// The names of all extents that an image in the file `name` can have, whatever its size.
 pub fn extent_names(subformat: Subformat, name: &str) -> Vec<String> {
-    let split = |kind| split(name, MOST_EXTENTS * SPLIT, kind).unwrap_or_default();
+    let split = |kind| split(name, MAX_EXTENTS * SPLIT, kind).unwrap_or_default();
     let names = |extents: Vec<ExtentFile>| extents.into_iter().map(|extent| extent.name).collect();
     match subformat {
         Subformat::MonolithicFlat => Vec::from([extent_name(name, "flat")]),
