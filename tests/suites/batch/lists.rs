@@ -1,17 +1,8 @@
 //! Lists of images and manifests: byte order marks, line breaks, changes.
 
-use std::io::Write;
-use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::{Output, Stdio};
-
-use serde_json::Value;
-use testdata_gen::{Noise, sample, write_files};
-
 use super::cases::{json, two, with_input};
-use crate::support::batches::{JOURNAL, holds, journal};
-use crate::support::escaping::{HOSTILE, file_is_clean, printed_clean};
-use crate::support::program::{command, imgprep, names, printed};
+use crate::support::batches::JOURNAL;
+use crate::support::program::{imgprep, names, printed};
 
 /// Options of single images in a manifest are compared image by image.
 #[test]

@@ -2,10 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
-use testdata_gen::{Noise, Qcow2, good, write_files};
+use testdata_gen::{Qcow2, good, write_files};
 
 use crate::support::outputs::{MIB, contents, overlay, refused};
 use crate::support::program::{command, imgprep, names, printed};

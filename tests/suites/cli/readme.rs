@@ -155,7 +155,7 @@ const POINTS: &[(&str, &[&str])] = &[
         "The log of a VHDX is replayed",
         &[
             "formats::vhdx::differential::vhdx_logs_replayed_by_qemu_give_the_same_disk",
-            "formats::all::chains::parent_named_by_the_user_is_used",
+            "formats::all::parents::parent_named_by_the_user_is_used",
         ],
     ),
     (

@@ -1,14 +1,12 @@
 //! Standard output that is full or closed.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::fs;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
-use testdata_gen::{Noise, Qcow2, good, write_files};
+use testdata_gen::Noise;
 
-use crate::support::outputs::{MIB, contents, overlay, refused};
-use crate::support::program::{command, imgprep, names, printed};
+use crate::support::outputs::MIB;
+use crate::support::program::{command, printed};
 
 #[test]
 fn unwritten_payload_is_a_failure_and_unread_text_is_not() {

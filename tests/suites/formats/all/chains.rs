@@ -10,7 +10,7 @@ use testdata_gen::{Cell, GoodImage, Qcow2, broken, good, write_files};
 use crate::support::program::{imgprep, printed};
 
 /// A QCOW2 of 128 KiB whose second cluster is full of `fill`, over `backing`.
-pub(super) fn layer(fill: u8, backing: Option<(&str, Option<&str>)>) -> Vec<u8> {
+fn layer(fill: u8, backing: Option<(&str, Option<&str>)>) -> Vec<u8> {
     let mut recipe = Qcow2::new(16, 2 << 16);
     recipe.cells.insert(1, Cell::Data(vec![fill; 1 << 16]));
     recipe.backing = backing.map(|(name, format)| (name.into(), format.map(str::to_string)));
@@ -18,7 +18,7 @@ pub(super) fn layer(fill: u8, backing: Option<(&str, Option<&str>)>) -> Vec<u8> 
 }
 
 /// A QCOW2 that stores nothing, over `backing`.
-fn thin(backing: &str, format: &str, size: u64) -> Vec<u8> {
+pub(super) fn thin(backing: &str, format: &str, size: u64) -> Vec<u8> {
     let backing = Some((backing.to_string(), Some(format.to_string())));
     Qcow2 { backing, ..Qcow2::new(16, size) }.write().file
 }

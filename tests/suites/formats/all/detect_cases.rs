@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use testdata_gen::{Cell, Qcow2, disks, good, plain_disk, sample, strangers, wiped, write_files};
+use testdata_gen::{disks, good, plain_disk, sample, strangers, wiped, write_files};
 
 use crate::cli::schemas::Schema;
 use crate::support::program::{has_tool, imgprep, names, printed, tool};
@@ -12,7 +12,7 @@ pub(super) fn put(folder: &Path, name: &str, bytes: &[u8]) {
     std::fs::write(folder.join(name), bytes).unwrap();
 }
 
-fn get(folder: &Path, name: &str) -> Vec<u8> {
+pub(super) fn get(folder: &Path, name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap()
 }
 

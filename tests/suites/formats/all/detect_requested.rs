@@ -1,13 +1,10 @@
 //! Formats that the user, the image above or the file name declares.
 
-use std::path::Path;
-
 use serde_json::Value;
-use testdata_gen::{Cell, Qcow2, disks, good, plain_disk, sample, strangers, wiped, write_files};
+use testdata_gen::{Cell, Qcow2, plain_disk, sample};
 
-use super::detect_cases::{json, put};
-use crate::cli::schemas::Schema;
-use crate::support::program::{has_tool, imgprep, names, printed, tool};
+use super::detect_cases::{get, json, put};
+use crate::support::program::{imgprep, names, printed};
 
 #[test]
 fn declared_backing_format_takes_precedence_over_the_file_name() {

@@ -4,11 +4,10 @@ use std::fs::{create_dir, write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use imgprep::{Disk, FollowPolicy, Limits, OpenOptions, ParseOptions};
-use testdata_gen::{Cell, GoodImage, Qcow2, broken, good, write_files};
+use testdata_gen::write_files;
 
-use super::chains::{disk, image, layer, refused};
-use crate::support::program::{imgprep, printed};
+use super::chains::{disk, image, refused, thin};
+use crate::support::program::imgprep;
 
 #[test]
 fn unnamed_parent_is_found_by_its_id() {

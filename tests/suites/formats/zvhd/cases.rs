@@ -5,12 +5,11 @@ use std::path::Path;
 
 use imgprep::Disk;
 use testdata_gen::{
-    Noise, Writer, ZvhdCompression, check_zvhd_strictly, compress_zvhd_block, seal_zvhd_page, zvhd_finished,
+    Writer, ZvhdCompression, check_zvhd_strictly, compress_zvhd_block, seal_zvhd_page, zvhd_finished,
     zvhd_of, zvhd2_of_disk, zvhd2_of_payloads,
 };
 
-use crate::formats::zvhd::files::{BLOCK, PAGE, checked, disk, findings, number, payloads, to_raw, written};
-use crate::support::library::open;
+use crate::formats::zvhd::files::{BLOCK, PAGE, checked, disk, findings, payloads, to_raw, written};
 use crate::support::program::{imgprep, printed};
 
 /// The case: 2,658 of 4,296 flipped bytes gave other bytes and exit 0.

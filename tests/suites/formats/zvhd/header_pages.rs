@@ -1,17 +1,13 @@
 //! Header pages of ZVHD and ZVHD2 that contradict each other.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use imgprep::Disk;
 use testdata_gen::{
-    Noise, Writer, ZvhdCompression, check_zvhd_strictly, compress_zvhd_block, seal_zvhd_page, zvhd_finished,
-    zvhd_of, zvhd2_of_disk, zvhd2_of_payloads,
+    Noise, Writer, ZvhdCompression, check_zvhd_strictly, seal_zvhd_page, zvhd_of, zvhd2_of_disk,
 };
 
-use crate::formats::zvhd::files::{BLOCK, PAGE, checked, disk, findings, number, payloads, to_raw, written};
+use crate::formats::zvhd::files::{PAGE, checked, disk, findings, number, to_raw};
 use crate::support::library::open;
-use crate::support::program::{imgprep, printed};
 
 /// Memory that the vendor's writer never clears is not reported.
 #[test]
