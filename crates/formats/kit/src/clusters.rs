@@ -170,7 +170,7 @@ mod tests {
 
     impl Clusters<8> for Sample {
         type Entry = u64;
-        const REPEATED: &'static str = "a.table.repeated";
+        const REPEATED: &'static Code = REPEATED;
         const TABLE: &'static str = "an L2 table";
 
         fn shape(&self) -> TwoLevel {
@@ -218,8 +218,11 @@ mod tests {
     }
 
     fn invalid(at: u64, found: u64) -> Invalid {
-        Invalid::Entry { code: "a.table.entry", at, table: "a", found, reason: "odd" }
+        Invalid::Entry { code: ENTRY, at, table: "a", found, reason: "odd" }
     }
+
+    const REPEATED: &Code = &Code::corrupt("a.table.repeated", "structure/table", "");
+    const ENTRY: &Code = &Code::corrupt("a.table.entry", "structure/table", "");
 
     /// A file with L2 tables at 32, 48 and 64; `words` are written at their offsets.
     fn file(len: usize, words: &[(usize, u64)]) -> Vec<u8> {
@@ -301,7 +304,7 @@ mod tests {
         let (found, walked) = extents(&file(47, &[(0, 24), (8, 24), (16, 24)]), 0..DISK);
         assert_eq!(found, [extent(0..2048, ZERO)]);
         let error = walked.unwrap_err();
-        let want = Invalid::TablesRepeated { code: "a.table.repeated", at: 16, found: 24 };
+        let want = Invalid::TablesRepeated { code: REPEATED, at: 16, found: 24 };
         assert_eq!((error.detail(), error.disk()), (Some(&want), Some(2048..DISK)));
         // Different tables of a file of the same length are read completely.
         assert!(extents(&file(48, &[(0, 24), (8, 32), (16, 24)]), 0..DISK).1.is_ok());

@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn a_field_out_of_range_has_the_code_of_its_structure() {
         let error = CODES.field(20, "cluster_bits", "9 to 21", 22);
-        let (code, field, expected) = ("a.header.field", "cluster_bits", "9 to 21");
+        let (code, field, expected) = (CODES.field, "cluster_bits", "9 to 21");
         assert_eq!(error.detail(), Some(&Invalid::Field { code, at: 20, field, expected, found: 22 }));
     }
 

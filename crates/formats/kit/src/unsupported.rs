@@ -77,24 +77,24 @@ mod tests {
 
     use super::*;
 
+    const ENCRYPTED: &Code = &Code::unsupported("a.header.encrypted", "format/unsupported", "");
+    const LIMIT: &Code = &Code::limit("a.limit.text", "safety/limit", "");
+
     #[test]
     fn an_encrypted_image_is_unsupported_and_names_its_method() {
         for (method, name) in
             [(Encryption::Aes, "AES"), (Encryption::Luks, "LUKS"), (Encryption::Other(7), "method 7")]
         {
-            let error = Encrypted::new("a.header.encrypted", 32, method);
+            let error = Encrypted::new(ENCRYPTED, 32, method);
             let want = alloc::format!("the image is encrypted ({name}): encrypted data cannot be read");
             assert_eq!(error.to_string(), want);
-            assert_eq!(
-                (error.code(), error.class(), error.at()),
-                ("a.header.encrypted", Class::Unsupported, Some(32))
-            );
+            assert_eq!((error.code(), error.class(), error.at()), (ENCRYPTED, Class::Unsupported, Some(32)));
         }
     }
 
     #[test]
     fn a_long_text_exceeds_a_limit_at_the_field_of_its_length() {
-        let (code, what) = ("a.limit.text", "the backing file name");
+        let (code, what) = (LIMIT, "the backing file name");
         let error = TextTooLong { code, at: 16, what, found: 1024, limit: 1023 };
         assert_eq!(error.to_string(), "the backing file name of 1024 bytes exceeds the limit of 1023");
         assert_eq!((error.code(), error.class(), error.at()), (code, Class::Limit, Some(16)));

@@ -302,6 +302,6 @@ mod tests {
         };
         assert!(parse(5).is_ok());
         let error = parse(4).err().unwrap();
-        assert_eq!((error.code(), error.at()), ("qed.limit.text", Some(60)));
+        assert_eq!((error.code().id, error.at()), ("qed.limit.text", Some(60)));
     }
 }

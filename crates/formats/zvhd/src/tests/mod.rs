@@ -89,7 +89,7 @@ fn found(file: &dyn ReadAt) -> Vec<(&'static str, Severity, Option<u64>)> {
     let image = parse(file).unwrap();
     let mut found = Vec::new();
     let checked = image.map.check(&file, &mut |finding| {
-        found.push((finding.code, finding.severity, finding.at));
+        found.push((finding.code.id, finding.severity, finding.at));
         ControlFlow::Continue(())
     });
     checked.unwrap();
@@ -240,7 +240,7 @@ fn fields_of_both_pages_must_agree() {
         let mut file = good.clone();
         put(&mut file, 0, at, bytes);
         let error = refused(&file);
-        assert_eq!((error.code(), error.at()), ("zvhd.header.field", Some(at as u64)), "{field}");
+        assert_eq!((error.code().id, error.at()), ("zvhd.header.field", Some(at as u64)), "{field}");
         assert!(error.to_string().contains(field), "{error}");
     }
     let mut file = zvhd(3 * BLOCK, &[(0, 10)]);
@@ -278,7 +278,7 @@ fn sizes_and_offsets_of_the_tables_follow_from_the_blocks() {
             put(&mut file, page, at, bytes);
         }
         let error = refused(&file);
-        assert_eq!((error.code(), error.at()), ("zvhd.header.field", Some((page + at) as u64)));
+        assert_eq!((error.code().id, error.at()), ("zvhd.header.field", Some((page + at) as u64)));
     }
     // A disk of zeros of which the page behind the records is missing.
     let mut file = zvhd2(BLOCK, &[]);
@@ -344,7 +344,7 @@ fn a_damaged_record_loses_its_block_only() {
         let image = parse(&file).unwrap();
         let (got, walked) = extents(&image, &file, 0..u64::MAX);
         let error = walked.unwrap_err();
-        (got.len(), error.code(), error.at().unwrap(), error.disk().unwrap())
+        (got.len(), error.code().id, error.at().unwrap(), error.disk().unwrap())
     };
     let (middle, last) = (BLOCK..2 * BLOCK, 2 * BLOCK..size);
     assert_eq!(lost(8192, b"X"), (1, "zvhd.record.magic", 8192, middle.clone()));
