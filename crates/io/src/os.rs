@@ -46,7 +46,7 @@ pub(crate) fn missing_pages(mapping: &Mmap, range: Range<u64>) -> Vec<Range<u64>
     missing
 }
 
-/// The number of `cachestat`, the same on all architectures but Alpha (Linux 6.5).
+/// The number of `cachestat` (Linux 6.5) on all architectures but MIPS, where no call has it.
 const CACHESTAT: libc::c_long = 451;
 
 /// Whether all pages of a range that ends with a page or with the file are cached, as one query for the whole range reports it: it

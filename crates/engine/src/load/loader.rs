@@ -32,8 +32,8 @@ pub(crate) enum Loaded<'a> {
 pub(crate) enum Reads {
     /// Through the mapping of a file: contiguous data needs no copy.
     Mapped,
-    /// With positioned reads into the buffer of a thread. Copying costs half of what the page tables of a mapping cost
-    /// (`docs/performance.md`), so this is faster for data that is only read.
+    /// With positioned reads into the buffer of a thread: for data that is only read, the copy costs less than the page tables
+    /// of a mapping (`docs/performance.md`).
     Copied,
 }
 
