@@ -328,4 +328,13 @@ mod tests {
         assert_eq!(compressed.encoding(), Encoding::PerBlock { compression, keep_if_smaller: true });
         assert_eq!(compressed.max_len(1000, 9), plain.max_len(1000, 9));
     }
+
+    #[test]
+    fn the_estimate_includes_the_whole_l1_table() {
+        // With clusters of 512 bytes, a table covers 32 KiB; the L1 table of 58 entries ends with the first cluster.
+        for (tables, len) in [(1, 512), (58, 512), (59, 1024), (122, 1024), (123, 1536)] {
+            let writer = QcowWriter::new(tables << 15, sized(512), None).unwrap();
+            assert_eq!(writer.max_len(0, 512), len, "{tables}");
+        }
+    }
 }
