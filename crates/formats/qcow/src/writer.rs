@@ -312,4 +312,29 @@ mod tests {
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size, cluster, most }));
         }
     }
+
+    #[test]
+    fn the_estimate_counts_each_l2_table_once() {
+        // A table of 512 entries covers 2 MiB.
+        let size = (8 << 20) + 512;
+        let plain = QcowWriter::new(size, sized(4096), None).unwrap();
+        assert_eq!((plain.block(), plain.needs()), (4096, SinkKind::Random));
+        assert_eq!(plain.encoding(), Encoding::Plain);
+        for (blocks, clusters) in [(0, 0), (1, 1 + 1), (4, 4 + 4), (1000, 1000 + 5)] {
+            assert_eq!(plain.max_len(blocks, 4096), 4096 + clusters * 4096, "{blocks}");
+        }
+        let compressed = QcowWriter::new(size, sized(4096), Some(7)).unwrap();
+        let compression = Compression::Deflate { level: 7, window_bits: 12 };
+        assert_eq!(compressed.encoding(), Encoding::PerBlock { compression, keep_if_smaller: true });
+        assert_eq!(compressed.max_len(1000, 9), plain.max_len(1000, 9));
+    }
+
+    #[test]
+    fn the_estimate_includes_the_whole_l1_table() {
+        // With clusters of 512 bytes, a table covers 32 KiB; the L1 table of 58 entries ends with the first cluster.
+        for (tables, len) in [(1, 512), (58, 512), (59, 1024), (122, 1024), (123, 1536)] {
+            let writer = QcowWriter::new(tables << 15, sized(512), None).unwrap();
+            assert_eq!(writer.max_len(0, 512), len, "{tables}");
+        }
+    }
 }

@@ -75,6 +75,9 @@ mod tests {
     #[test]
     fn geometry_by_the_vhd_rule() {
         assert_eq!(geometry(512), (4 << 8) + 17);
+        // 5000 tracks of 17 sectors need 5 heads; 8192 of them are too many for 8 heads, so that tracks have 31 sectors.
+        assert_eq!(geometry(17 * 5000 * 512), (1000 << 16) + (5 << 8) + 17);
+        assert_eq!(geometry(17 * 8192 * 512), (280 << 16) + (16 << 8) + 31);
         // 1 GiB and the maximum (127 GiB), as in VHD footers by other writers.
         assert_eq!(geometry(1 << 30), 2080 << 16 | 16 << 8 | 63);
         assert_eq!(geometry(u64::MAX), 65535 << 16 | 16 << 8 | 255);

@@ -327,6 +327,12 @@ fn bits_past_the_last_block_are_rejected() {
         let want = Corrupt::BitmapPastEnd { at, block, blocks: 3 };
         assert_eq!(refused(&file).detail(), Some(&want));
     }
+    // In the second segment.
+    let mut file = zvhd2(32_769 * BLOCK, &[(0, 10), (32_768, 10)]);
+    let second = file.len() - 2 * PAGE_BYTES;
+    file[second] = 0b101;
+    let want = Corrupt::BitmapPastEnd { at: second as u64, block: 32_770, blocks: 32_769 };
+    assert_eq!(refused(&file).detail(), Some(&want));
     let mut file = good;
     file[bitmap] = 0b111;
     let want = Corrupt::BitmapCount { at: bitmap as u64, expected: 2, found: 3 };

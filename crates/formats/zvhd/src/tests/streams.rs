@@ -137,3 +137,15 @@ fn both_writers_append_and_compress_each_block() {
     assert_eq!(zvhd.max_len(u64::MAX, 1), u64::MAX);
     assert_eq!(zvhd2.max_len(2, u64::MAX), u64::MAX);
 }
+
+/// Values of the vendor's writer, by offset in the page.
+#[test]
+fn header_pages_have_the_values_of_the_vendors_writer() {
+    for file in [zvhd(3 * BLOCK, &[]), zvhd2(3 * BLOCK, &[])] {
+        assert_eq!(file[8..16], [2, 0, 0, 0, 0, 0, 1, 0], "features and version");
+        assert_eq!(file[16..24], [0xff; 8], "data offset");
+        assert_eq!(file[28..36], *b"tap\0\x04\0\x01\0", "creator");
+        assert_eq!(file[56..60], [17, 4, 180, 0], "geometry: 180 cylinders, 4 heads, 17 sectors");
+        assert_eq!(file[60..64], [4, 0, 0, 0], "disk type");
+    }
+}
