@@ -22,10 +22,10 @@ pub(crate) fn page() -> String {
     let mut page = String::from(
         "# Codes of errors and findings\n\n\
          Made from the tables in `crates/**/src/codes.rs` by `cargo xtask docs`: edit those.\n\n\
-         Every error and every finding has a stable code. The first word is the format or the area. The class description what\n\
+         Every error and every finding has a stable code. The first word is the format or the area. The class says what\n\
          kind of trouble an error is; codes without a class are used by findings only. The rule is what `imgprep check`\n\
          reports for the code; `imgprep check --explain RULE` explains it. Codes without a rule are no property of an\n\
-         image: the request could not be carried out, and the message description why. A finding under `structure/table` that is\n\
+         image: the request could not be carried out, and the message says why. A finding under `structure/table` that is\n\
          less than an error is reported under `structure/note`, and an error under `structure/note` under `structure/table`.\n",
     );
     let mut area = "";

@@ -1,6 +1,6 @@
 //! The codes of reading and writing.
 
-crate::code_table! {
+code_table! {
     READ_CHANGED = io("io.read.changed", "the file changed while it was read");
     READ_FAILED = io("io.read.failed", "reading failed");
     READ_PAST_END = io("io.read.past-end", "a read reaches past the end of the file").under("structure/past-end");

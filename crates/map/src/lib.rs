@@ -14,6 +14,7 @@
 extern crate alloc;
 
 mod check;
+#[macro_use]
 mod code;
 pub mod codes;
 mod disk_map;

@@ -42,8 +42,7 @@ impl Loader<'_> {
                 // Another chunk may need all of it. If there is no memory, a large allocation fails: after a small one, not
                 // even the end of the process would have any.
                 // OK: a chunk is a few MiB.
-                let len = (range.end - range.start) as usize;
-                scratch.buffer.reserve(len.saturating_sub(scratch.buffer.len()));
+                scratch.buffer.reserve((range.end - range.start) as usize);
                 return Ok(ChunkForm::Stored);
             }
             Ok(match self.load_extents(range, &extents, stream, scratch)? {

@@ -1,5 +1,6 @@
 //! The envelope of all errors, and escaping of untrusted text.
 
+mod class;
 mod envelope;
 mod hex;
 mod hint;
@@ -8,7 +9,8 @@ mod printable;
 mod remedy;
 mod size_text;
 
-pub use envelope::{Class, Detail, Error};
+pub use class::Class;
+pub use envelope::{Detail, Error};
 pub use hex::hex;
 pub use hint::Hint;
 pub use kind::ErrorKind;

@@ -20,17 +20,26 @@ impl AlignedBuffer {
     /// Makes it `len` bytes long. Bytes that are added are zeros.
     pub fn resize(&mut self, len: usize) {
         if len > self.capacity() {
-            // Zeroed by the system, and moved at most once: a buffer grows to the size of a chunk.
-            let bytes = vec![0; len.saturating_add(BUFFER_ALIGNMENT - 1)];
-            let start = bytes.as_ptr().align_offset(BUFFER_ALIGNMENT);
-            let old = core::mem::replace(self, Self { bytes, start, len: 0 });
-            // OK: the new memory is longer than the old contents.
-            self.bytes[start..start + old.len].copy_from_slice(&old);
+            self.reserve(len);
         } else if len > self.len {
             // OK: inside the memory, as compared above.
             self.bytes[self.start + self.len..self.start + len].fill(0);
         }
         self.len = len;
+    }
+
+    /// Allocates memory for `len` bytes, without a change of its length.
+    pub fn reserve(&mut self, len: usize) {
+        if len <= self.capacity() {
+            return;
+        }
+        // Zeroed by the system, and moved at most once: a buffer grows to the size of a chunk.
+        let bytes = vec![0; len.saturating_add(BUFFER_ALIGNMENT - 1)];
+        let start = bytes.as_ptr().align_offset(BUFFER_ALIGNMENT);
+        let old = core::mem::replace(self, Self { bytes, start, len: 0 });
+        // OK: the new memory is longer than the old contents.
+        self.bytes[start..start + old.len].copy_from_slice(&old);
+        self.len = old.len;
     }
 
     fn capacity(&self) -> usize {
