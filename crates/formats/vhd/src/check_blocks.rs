@@ -106,6 +106,9 @@ fn uses(
             *last = (*last).max(range.end);
         }
     }
+    for space in &map.spaces {
+        add(Use { bytes: space.clone(), by: STRUCTURE });
+    }
     let rules = map.rules(file);
     let _ = map.entries(file, 0..map.blocks(), |entry| {
         if let Some(block) = map.block(&rules, &entry) {
@@ -335,6 +338,7 @@ mod tests {
             bit_order: BitOrder::HighFirst,
             unwritten: Source::Parent,
             fixed,
+            spaces: Vec::new(),
             bitmap_len: 512,
             taken,
         };

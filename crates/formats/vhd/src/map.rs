@@ -30,6 +30,8 @@ pub(crate) struct Sparse {
     pub(crate) unwritten: Source,
     /// Ranges and names of the structures, for `file_usage`.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
+    /// Ranges that parent locators reserve. They may overlap `fixed`.
+    pub(crate) spaces: Vec<Range<u64>>,
     pub(crate) bitmap_len: u64,
     pub(crate) taken: [(Range<u64>, &'static str); 3],
 }
@@ -66,6 +68,7 @@ impl Sparse {
             bit_order: if is_old_tapdisk { BitOrder::LowFirst } else { BitOrder::HighFirst },
             unwritten: if parent.is_some() { Source::Parent } else { Source::Zero { explicit: false } },
             fixed,
+            spaces: parent.map(|parent| parent.spaces.clone()).unwrap_or_default(),
             bitmap_len: Rules::bitmap_len(header.block_size),
             taken,
         }
@@ -196,6 +199,7 @@ mod tests {
             bit_order: BitOrder::HighFirst,
             unwritten,
             fixed: Vec::from(taken.clone()),
+            spaces: Vec::new(),
             bitmap_len: 512,
             taken,
         }

@@ -14,7 +14,7 @@ use crate::Unsupported;
 use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::header::Header;
-use crate::layout::{LOCATOR, LOCATORS_AT, PARENT_NAME, RawLocator, locators, parent_name};
+use crate::layout::{LOCATOR, LOCATORS_AT, PARENT_NAME, RawLocator, SECTOR, locators, parent_name};
 
 /// The parent of a differencing disk.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub(crate) struct Parent {
     pub(crate) named: ParentRef,
     /// File ranges of the names outside of the header.
     pub(crate) places: Vec<Range<u64>>,
+    /// File ranges that are reserved for all locators, also of kinds that are not read. They are not validated.
+    pub(crate) spaces: Vec<Range<u64>>,
     /// Platform codes and names of the supported locators.
     pub(crate) locators: Vec<(&'static str, ImageName)>,
     /// The name in the header.
@@ -64,6 +66,7 @@ impl Parent {
         let mut parent = Self {
             named: ParentRef::named(ImageName(Vec::new()), header.at + PARENT_NAME.0 as u64),
             places: Vec::new(),
+            spaces: Vec::new(),
             locators: Vec::new(),
             header_name: header_name.clone(),
             findings: Vec::new(),
@@ -92,10 +95,11 @@ impl Parent {
         limits: &Limits,
     ) -> Result<Option<Name>, Error> {
         // The length is in bytes. The space, which some writers store in sectors, is not used.
-        let RawLocator { code, len, start, .. } = RawLocator::decode(entry);
+        let RawLocator { code, space, len, start, .. } = RawLocator::decode(entry);
         if code == [0; 4] || len == 0 {
             return Ok(None);
         }
+        self.spaces.push(start..start.saturating_add(space_of(space, len)).min(file.len()).max(start));
         let known = CODES.into_iter().enumerate().find(|(_, (known, ..))| code == *known);
         let Some((rank, (_, kind, text))) = known else {
             let shown = ImageName(code.to_vec());
@@ -191,6 +195,12 @@ fn url(bytes: &[u8]) -> Vec<u8> {
 fn escaped(digits: &[u8]) -> Option<u8> {
     let text = core::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_hexdigit))?;
     u8::from_str_radix(text, 16).ok()
+}
+
+/// Bytes that are reserved for a locator of `len` bytes: its space, which some writers store in sectors.
+fn space_of(space: u32, len: u32) -> u64 {
+    let bytes = if space < len { u64::from(space) * SECTOR } else { space.into() };
+    bytes.max(len.into())
 }
 
 #[cfg(test)]
