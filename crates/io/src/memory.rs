@@ -25,7 +25,11 @@ unsafe impl GlobalAlloc for Allocator {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller's.
-        checked(unsafe { System.alloc_zeroed(layout) }, layout.size())
+        let memory = checked(unsafe { System.alloc_zeroed(layout) }, layout.size());
+        if layout.size() >= HUGE_FROM {
+            advise_huge_pages(memory, layout.size());
+        }
+        memory
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
@@ -36,6 +40,22 @@ unsafe impl GlobalAlloc for Allocator {
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as the caller's.
         checked(unsafe { System.realloc(at, layout, size) }, size)
+    }
+}
+
+/// Size of a huge page.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// Smallest allocation that certainly contains a huge page.
+const HUGE_FROM: usize = 2 * HUGE_PAGE - 1;
+
+/// Asks for huge pages in new memory. Only advice.
+fn advise_huge_pages(memory: *mut u8, size: usize) {
+    let skip = memory.align_offset(HUGE_PAGE);
+    let len = size.saturating_sub(skip) / HUGE_PAGE * HUGE_PAGE;
+    if len > 0 {
+        // SAFETY: the range lies in the new memory, and the advice changes no contents.
+        unsafe { libc::madvise(memory.add(skip).cast(), len, libc::MADV_HUGEPAGE) };
     }
 }
 

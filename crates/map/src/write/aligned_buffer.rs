@@ -7,6 +7,9 @@ use core::ops::{Deref, DerefMut};
 /// Alignment of an [`AlignedBuffer`] in bytes: no block device asks for more for direct I/O.
 pub const BUFFER_ALIGNMENT: usize = 4096;
 
+/// Size of a huge page, to which large buffers are aligned: a device gets such a page as one segment instead of 512.
+const HUGE_PAGE: usize = 2 << 20;
+
 /// Bytes whose address is a multiple of [`BUFFER_ALIGNMENT`], so that an output can write them with direct I/O.
 #[derive(Debug, Default)]
 pub struct AlignedBuffer {
@@ -34,8 +37,9 @@ impl AlignedBuffer {
             return;
         }
         // Zeroed by the system, and moved at most once: a buffer grows to the size of a chunk.
-        let bytes = vec![0; len.saturating_add(BUFFER_ALIGNMENT - 1)];
-        let start = bytes.as_ptr().align_offset(BUFFER_ALIGNMENT);
+        let alignment = if len < HUGE_PAGE { BUFFER_ALIGNMENT } else { HUGE_PAGE };
+        let bytes = vec![0; len.saturating_add(alignment - 1)];
+        let start = bytes.as_ptr().align_offset(alignment);
         let old = core::mem::replace(self, Self { bytes, start, len: 0 });
         // OK: the new memory is longer than the old contents.
         self.bytes[start..start + old.len].copy_from_slice(&old);
