@@ -13,11 +13,20 @@ pub(crate) struct Duel {
     pub(super) limits_from: usize,
     /// Whether the slowest of the others counts: each of them is a part of the work.
     pub(super) is_against_slowest: bool,
+    /// Bytes of data on its disk, if that is not the one of the other duels.
+    pub(super) data: Option<u64>,
 }
 
 impl Duel {
     pub(super) fn of(jobs: Vec<Job>) -> Self {
-        Self { jobs, at_most: None, threads: None, limits_from: usize::MAX, is_against_slowest: false }
+        Self {
+            jobs,
+            at_most: None,
+            threads: None,
+            limits_from: usize::MAX,
+            is_against_slowest: false,
+            data: None,
+        }
     }
 
     pub(super) fn on_threads(self, threads: usize) -> Self {
@@ -30,6 +39,10 @@ impl Duel {
 
     pub(super) fn against_slowest(self) -> Self {
         Self { is_against_slowest: true, ..self }
+    }
+
+    pub(super) fn with_data(self, bytes: u64) -> Self {
+        Self { data: Some(bytes), ..self }
     }
 
     pub(super) fn at_most(self, ratio: f64) -> Self {

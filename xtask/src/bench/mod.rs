@@ -29,14 +29,17 @@ use std::{fs, io};
 
 use inputs::Inputs;
 use job::race;
+use real_sizes::State;
 use tables::{Row, print_head};
 
 use crate::bench::duel::Duel;
 
 type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
 
-const SECTIONS: [Section; 15] = [
-    ("Real sizes, until the output is on the disk", Inputs::real_sizes),
+const SECTIONS: [Section; 17] = [
+    ("Real sizes, warm", |inputs, is_quick| inputs.real_sizes(State::Warm, is_quick)),
+    ("Real sizes, as found", |inputs, is_quick| inputs.real_sizes(State::AsFound, is_quick)),
+    ("Real sizes, cold", |inputs, is_quick| inputs.real_sizes(State::Cold, is_quick)),
     ("One thread, two threads and more", |inputs, _| inputs.threads()),
     ("Twice the data", |inputs, _| inputs.sizes()),
     ("Compared with the minimal work, on all cores", |inputs, _| inputs.limits()),
@@ -72,7 +75,7 @@ pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result
         for mut duel in duels {
             // Gigabytes are not measured as often.
             race(&mut duel.jobs, if title.starts_with("Real sizes") { runs.min(3) } else { runs })?;
-            let row = Row::of(&duel, data);
+            let row = Row::of(&duel, duel.data.unwrap_or(data));
             println!("{row}");
             rows.push(row);
         }

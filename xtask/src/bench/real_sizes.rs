@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -81,7 +82,7 @@ const TASKS: &[Task] = &[
 
 /// What the page cache holds before a run.
 #[derive(Clone, Copy)]
-enum State {
+pub(super) enum State {
     /// The source, and free pages for the output: the job ran just before.
     Warm,
     /// The source; the output needs new pages.
@@ -90,10 +91,15 @@ enum State {
     Cold,
 }
 
-const STATES: [(State, &str); 3] =
-    [(State::Warm, "warm"), (State::AsFound, "as found"), (State::Cold, "cold")];
-
 impl State {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Warm => "warm",
+            Self::AsFound => "as found",
+            Self::Cold => "cold",
+        }
+    }
+
     fn apply(self, job: Job) -> Job {
         match self {
             Self::Warm => job,
@@ -104,31 +110,40 @@ impl State {
 }
 
 impl Inputs {
-    /// Every task in every state, beside the ways of `qemu-img` and beside what the disk can do.
-    pub(super) fn real_sizes(&self, is_quick: bool) -> io::Result<Vec<Duel>> {
-        if !has_qemu_img() {
+    /// Every task in one state, beside the ways of `qemu-img` and beside what the disk can do.
+    pub(super) fn real_sizes(&self, state: State, is_quick: bool) -> io::Result<Vec<Duel>> {
+        if !has_qemu_img() || !self.has_real_sources(is_quick)? {
             return Ok(Vec::new());
         }
+        let task = |task: &Task| self.task(task, state).at_most(task.at_most[state as usize]);
+        let mut duels: Vec<Duel> = TASKS.iter().map(task).collect();
+        duels.push(self.decompression(state).at_most(1.20));
+        if matches!(state, State::Warm) {
+            duels.extend(TASKS.iter().take(2).map(|task| self.unsynced(task)));
+        }
+        let data = fs::metadata(self.path("real.raw"))?.blocks() * 512;
+        Ok(duels.into_iter().map(|duel| duel.with_data(data)).collect())
+    }
+
+    /// Makes the sources once. False where there is no `mkfs.ext4`.
+    fn has_real_sources(&self, is_quick: bool) -> io::Result<bool> {
         let disk = self.folder.join("real.raw");
+        if disk.exists() {
+            return Ok(true);
+        }
         if !file_system(&disk, if is_quick { QUICK_DISK } else { DISK })? {
-            return Ok(Vec::new());
+            return Ok(false);
         }
         for (image, options) in SOURCES {
             self.image("real.raw", image, options)?;
         }
         let make = ["convert", "-q", "--no-sync"];
         must(Command::new(&self.ours).args(make).args([self.path("real.raw"), self.path("real.zvhd2")]))?;
-        let mut duels = Vec::new();
-        for (index, (state, label)) in STATES.into_iter().enumerate() {
-            duels.extend(TASKS.iter().map(|task| self.task(task, state, label).at_most(task.at_most[index])));
-            duels.push(self.decompression(state, label).at_most(1.20));
-        }
-        duels.extend(TASKS.iter().take(1).map(|task| self.unsynced(task)));
-        Ok(duels)
+        Ok(true)
     }
 
-    fn task(&self, task: &Task, state: State, label: &str) -> Duel {
-        let name = format!("{}, {label}", task.name);
+    fn task(&self, task: &Task, state: State) -> Duel {
+        let name = format!("{}, {}", task.name, state.label());
         let line = format!("convert ${} ${} -q {}", task.source, task.output, task.ours);
         let mut jobs = vec![self.ours(&name, task.output, line.trim_end()).called("imgprep")];
         jobs.extend(QEMU.map(|(label, flags, then)| self.theirs(&name, task, flags, then).called(label)));
@@ -140,8 +155,8 @@ impl Inputs {
     }
 
     /// Nothing else reads a ZVHD2: beside decompressing alone and writing alone.
-    fn decompression(&self, state: State, label: &str) -> Duel {
-        let name = format!("ZVHD2 to RAW, {label}");
+    fn decompression(&self, state: State) -> Duel {
+        let name = format!("ZVHD2 to RAW, {}", state.label());
         let limit = vec!["limit".into(), "decompress".into(), self.path("real.zvhd2")];
         let jobs = vec![
             self.ours(&name, "o.raw", "convert $real.zvhd2 $o.raw -q").called("imgprep"),
