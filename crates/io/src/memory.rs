@@ -5,6 +5,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Cursor, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use imgprep_map::HUGE_PAGE;
+
 use crate::temporary::remove_hidden;
 
 /// The system's allocator. If memory is exhausted, the process ends with a message and exit code 1, or that of
@@ -42,9 +44,6 @@ unsafe impl GlobalAlloc for Allocator {
         checked(unsafe { System.realloc(at, layout, size) }, size)
     }
 }
-
-/// Size of a huge page.
-const HUGE_PAGE: usize = 2 << 20;
 
 /// Smallest allocation that certainly contains a huge page.
 const HUGE_FROM: usize = 2 * HUGE_PAGE - 1;

@@ -51,8 +51,7 @@ pub enum CacheMode {
 }
 
 impl CacheMode {
-    /// Bytes from which direct I/O is used by default. Less is written faster into the page cache, as long as that has free
-    /// pages (`docs/performance.md`).
+    /// Smallest amount of data that is written with direct I/O by default. Almost any machine has free pages for less.
     const DIRECT_FROM: u64 = 64 << 20;
 
     /// Whether `len` bytes should be written with direct I/O.

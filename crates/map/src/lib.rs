@@ -39,8 +39,8 @@ pub use read::{LastHole, Overlay, OverlayReader, ReadAt, ReadError};
 
 // The writer interface: an image writer determines where bytes are stored, a sink receives them.
 pub use write::{
-    AlignedBuffer, BUFFER_ALIGNMENT, Compression, Emit, Encoding, FilePart, ImageWriter, Placement, Sink,
-    SinkKind, Stored, WriteError,
+    AlignedBuffer, BUFFER_ALIGNMENT, Compression, Emit, Encoding, FilePart, HUGE_PAGE, ImageWriter,
+    Placement, Sink, SinkKind, Stored, WriteError,
 };
 
 // Shared parts of structure checks: uses of the file, counts and findings.

@@ -7,6 +7,7 @@ use std::process::Command;
 use testdata_gen::Noise;
 
 use crate::support::loop_device::Loop;
+use crate::support::mounted::Mounted;
 use crate::support::program::{command, has_strace, has_tool, imgprep, printed, skip, tool};
 
 const CLUSTER: usize = 64 << 10;
@@ -183,16 +184,6 @@ fn devices_with_sectors_of_4096_bytes() {
     assert!(found == disk);
 }
 
-/// A mounted file system, gone when dropped.
-struct Mounted(PathBuf, Option<Loop>);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-        self.1 = None;
-    }
-}
-
 #[test]
 fn file_systems_with_sectors_of_4096_bytes() {
     if !has_tool("mkfs.ext4") {
@@ -201,13 +192,7 @@ fn file_systems_with_sectors_of_4096_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let Some((device, _)) = large_sectors(folder.path(), 256 << 20) else { return };
     tool(folder.path(), "mkfs.ext4", &["-q", "-F", &device.0]);
-    let at = folder.path().join("mounted");
-    std::fs::create_dir(&at).unwrap();
-    let mounted = Command::new("mount").arg(&device.0).arg(&at).output().unwrap();
-    if !mounted.status.success() {
-        return skip("mount-ext4", "file systems with sectors of 4096 bytes");
-    }
-    let mounted = Mounted(at, Some(device));
+    let Some(mounted) = Mounted::mount(folder.path(), "mkfs.ext4", &[&device.0]) else { return };
     let disk = disk();
     std::fs::write(mounted.0.join("a.raw"), &disk).unwrap();
     for output in OUTPUTS {

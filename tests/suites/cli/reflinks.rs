@@ -2,52 +2,15 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use imgprep_io::{OutputFile, OutputOptions, SourceFile, SourceOptions};
 use imgprep_map::{ReadAt, Sink, WriteError};
 use testdata_gen::Noise;
 
-use crate::support::program::{command, has_strace, has_tool, imgprep, printed, skip, tool};
-
-/// A file system of its own in a file in a folder, or in memory; gone when dropped.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    /// `None` where `mkfs` is missing or nothing may be mounted.
-    fn new(folder: &Path, mkfs: &str) -> Option<Self> {
-        if !has_tool(mkfs) {
-            return None;
-        }
-        let file = folder.join(format!("{mkfs}.img"));
-        // Less, mkfs.xfs does not take; it stays a hole.
-        File::create(&file).unwrap().set_len(512 << 20).unwrap();
-        tool(folder, mkfs, &["-q", file.to_str().unwrap()]);
-        Self::mount(folder, mkfs, &["-o", "loop", file.to_str().unwrap()])
-    }
-
-    fn in_memory(folder: &Path) -> Option<Self> {
-        Self::mount(folder, "tmpfs", &["-t", "tmpfs", "-o", "size=64m", "tmpfs"])
-    }
-
-    fn mount(folder: &Path, name: &str, args: &[&str]) -> Option<Self> {
-        let at = folder.join(format!("at-{name}"));
-        std::fs::create_dir(&at).unwrap();
-        let mounted = Command::new("mount").args(args).arg(&at).output().ok();
-        if mounted.is_some_and(|output| output.status.success()) {
-            return Some(Self(at));
-        }
-        skip(&format!("mount-{}", name.trim_start_matches("mkfs.")), "whether blocks are shared");
-        None
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
+use crate::support::mounted::Mounted;
+use crate::support::program::{command, has_strace, has_tool, imgprep, printed, tool};
 
 const CLUSTER: usize = 64 << 10;
 const BLOCK: usize = 4096;

@@ -9,6 +9,7 @@ pub(crate) mod escaping;
 pub(crate) mod files;
 pub(crate) mod library;
 pub(crate) mod loop_device;
+pub(crate) mod mounted;
 pub(crate) mod outputs;
 pub(crate) mod program;
 pub(crate) mod qemu;

@@ -117,9 +117,10 @@ fn finish(record: &mut Record, done: &Converted) {
     record.losses = done.losses.iter().map(lost).collect();
 }
 
-/// Files that an output keeps open: each of several files is opened a second time to be read back.
+/// Maximum number of open files of an output: each file is opened a second time for direct I/O, and each of several files a
+/// third time to be read back.
 fn open_files(plan: &Plan) -> u64 {
-    if plan.files > 1 { 2 * plan.files as u64 } else { 1 }
+    if plan.files > 1 { 3 * plan.files as u64 } else { 2 }
 }
 
 fn fingerprints(job: &Job, done: &Converted) -> Result<Vec<(JournalPath, Fingerprint)>, Error> {

@@ -52,7 +52,7 @@ pub(crate) struct OptimizeArgs {
     /// Do not wait until the result is on stable storage: a power failure may destroy it
     #[arg(long)]
     pub(crate) no_sync: bool,
-    /// Whether the output is written through the page cache; `auto` uses direct I/O for 64 MiB and more that are synced
+    /// How the output is written; `auto` uses direct I/O for synced outputs with 64 MiB of data or more
     #[arg(long, value_enum, value_name = "MODE", default_value = "auto")]
     pub(crate) cache: Cache,
     #[command(flatten)]

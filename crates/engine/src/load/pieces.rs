@@ -45,11 +45,12 @@ impl Loader<'_> {
                 scratch.buffer.reserve((range.end - range.start) as usize);
                 return Ok(ChunkForm::Stored);
             }
-            Ok(match self.load_extents(range, &extents, stream, scratch)? {
-                Loaded::Buffered => ChunkForm::Buffered { start: range.start },
-                // OK: only a single extent of data is mapped, and one is compressed.
-                Loaded::Zero | Loaded::Mapped(_) => ChunkForm::Zero,
-            })
+            match self.load_extents(range, &extents, stream, scratch)? {
+                Loaded::Zero => return Ok(ChunkForm::Zero),
+                Loaded::Mapped(bytes) => scratch.buffer.copy_from(bytes),
+                Loaded::Buffered => {}
+            }
+            Ok(ChunkForm::Buffered { start: range.start })
         });
         scratch.extents = extents;
         form

@@ -8,7 +8,7 @@ use core::ops::{Deref, DerefMut};
 pub const BUFFER_ALIGNMENT: usize = 4096;
 
 /// Size of a huge page, to which large buffers are aligned: a device gets such a page as one segment instead of 512.
-const HUGE_PAGE: usize = 2 << 20;
+pub const HUGE_PAGE: usize = 2 << 20;
 
 /// Bytes whose address is a multiple of [`BUFFER_ALIGNMENT`], so that an output can write them with direct I/O.
 #[derive(Debug, Default)]
