@@ -26,8 +26,8 @@ pub(crate) struct Job {
     cache: Cache,
     /// It says by its exit code what it thinks of its file, and is over in no time.
     is_judging: bool,
-    /// No run of the same job right before it leaves it free pages.
-    is_in_found_memory: bool,
+    /// It is not run untimed first: it finds the free memory that other jobs left.
+    skips_warm_up: bool,
     pub(crate) seconds: Vec<f64>,
     /// Of processor time, user and system, all threads.
     pub(crate) cpu_seconds: Vec<f64>,
@@ -49,7 +49,7 @@ impl Job {
             output,
             cache: Cache::Warm,
             is_judging: false,
-            is_in_found_memory: false,
+            skips_warm_up: false,
             seconds: Vec::new(),
             cpu_seconds: Vec::new(),
             peak_anonymous_kib: 0,
@@ -71,9 +71,9 @@ impl Job {
         Self { cache: Cache::Cold, ..self }
     }
 
-    /// It runs without a run of the same job right before it.
-    pub(crate) fn with_found_memory(self) -> Self {
-        Self { is_in_found_memory: true, ..self }
+    /// It is not run untimed first.
+    pub(crate) fn without_warm_up(self) -> Self {
+        Self { skips_warm_up: true, ..self }
     }
 
     pub(crate) fn judging(self) -> Self {
@@ -151,11 +151,11 @@ const LONG: f64 = 2.0;
 pub(crate) fn race(jobs: &mut [Job], runs: usize) -> io::Result<()> {
     let mut warm_ups = Vec::new();
     for job in &mut *jobs {
-        warm_ups.push(if job.is_in_found_memory { LONG } else { job.run()?.0 });
+        warm_ups.push(if job.skips_warm_up { LONG } else { job.run()?.0 });
     }
     for _ in 0..runs {
         for (job, warm_up) in jobs.iter_mut().zip(&warm_ups) {
-            if *warm_up < LONG && !job.is_in_found_memory {
+            if *warm_up < LONG && !job.skips_warm_up {
                 job.run()?;
             }
             let (seconds, cpu) = job.run()?;

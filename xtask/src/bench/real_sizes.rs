@@ -103,8 +103,8 @@ impl State {
     fn apply(self, job: Job) -> Job {
         match self {
             Self::Warm => job,
-            Self::AsFound => job.with_found_memory(),
-            Self::Cold => job.cold().with_found_memory(),
+            Self::AsFound => job.without_warm_up(),
+            Self::Cold => job.cold().without_warm_up(),
         }
     }
 }
