@@ -155,7 +155,7 @@ pub(crate) fn race(jobs: &mut [Job], runs: usize) -> io::Result<()> {
     }
     for _ in 0..runs {
         for (job, warm_up) in jobs.iter_mut().zip(&warm_ups) {
-            if *warm_up < LONG && !job.skips_warm_up {
+            if *warm_up < LONG {
                 job.run()?;
             }
             let (seconds, cpu) = job.run()?;
